@@ -55,7 +55,11 @@ class PluginError(AieError):
 
 
 class JournalError(AieError):
-    """The journal cannot be read or written: the disk is full, it is locked, or the file is damaged."""
+    """The journal cannot be read or written. ``passing`` when it may work again without anybody mending the file."""
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "", passing: bool = False) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.passing = passing
 
 
 class BusyError(AieError):
@@ -78,7 +82,7 @@ class ActionError(AieError):
 
 
 class RetryableError(ActionError):
-    """It did not happen, and another attempt may succeed; ``retry_after_s`` is what the service asked for, in seconds."""
+    """It did not happen, and another attempt may succeed, after ``retry_after_s`` seconds if the service said so."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, where: str = "", hint: str = "") -> None:
         super().__init__(message, where=where, hint=hint)

@@ -1,0 +1,112 @@
+"""Approvals as the channels that show them see them: a note, a command, a page are views with one ``decide`` behind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from logging import Logger
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from aie.plain import Json
+
+
+class ApprovalState(StrEnum):
+    """Each moves away from pending once, and never again."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A request for one person's decision on one step of one run, bound to what was shown."""
+
+    approval_id: str
+    run_id: str
+    step_id: str
+    workflow_id: str
+    workflow_name: str
+    action_type: str
+    note_kind: str  # EMAIL, INVOICE, …
+    title: str
+    body: str  # Markdown: what exactly will happen
+    params: dict[str, Json]
+    digest: str  # of params
+    definition_hash: str
+    reason: str  # the event, in one line
+    state: ApprovalState
+    requested_at: datetime
+    expires_at: datetime | None
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    channel: str = ""
+    comment: str = ""
+    step_status: str = ""  # how the step stands: asked, started, succeeded, failed, …
+    step_result: Json = None
+    step_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of an answer: ``accepted`` is False when it came too late or the approval is not known."""
+
+    accepted: bool
+    approval: Approval | None
+    message: str  # for the person: "approved", "was already rejected on …", "no such approval"
+
+
+class ApprovalDesk(Protocol):
+    """A channel's way to the approvals."""
+
+    settings: Any
+    vault: Path
+    timezone: ZoneInfo
+    log: Logger
+
+    @property
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever any approval, or the step behind it, changes: nothing to redraw while it stands still."""
+        ...
+
+    def pending(self) -> Sequence[Approval]:
+        """All requests that wait, oldest first."""
+        ...
+
+    def get(self, approval_id: str) -> Approval | None: ...
+
+    async def decide(self, approval_id: str, *, approved: bool, by: str, evidence: str, comment: str = "") -> Decision:
+        """Decide, once: the first decision wins, later ones are told. Durable on return.
+
+        ``evidence`` is what the channel saw, for example ``moved to Approved/``.
+        """
+        ...
+
+    async def refuse(self, approval_id: str, *, reason: str) -> None:
+        """Put on record that an answer was seen and not accepted, and why. The request stays as it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalChannel:
+    """One view of the approvals. ``sync`` compares them with what it shows, once, and carries answers to the desk.
+
+    It is called when aie starts, after approvals change, every ``interval_s`` seconds, and before aie ends. It must
+    work from what is there, not from what it remembers: it may not have been running when things changed.
+    """
+
+    name: str
+    sync: Callable[[ApprovalDesk], Awaitable[None]]
+    summary: str = ""
+    interval_s: float = 1.0
