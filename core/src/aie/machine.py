@@ -1,0 +1,436 @@
+"""The machine: a definition and what is on record so far, to what happens next.
+
+Pure: no clock, no file, no network, no chance. The engine drives it for real, a dry run by printing, tests by
+asserting; nothing else decides what happens next.
+
+The walk begins at the first step every time and follows the records. It stops at the step that is under way, except
+that a step waiting for a person (and being carried out after the decision) is passed over: it holds up only what uses
+its result, what its jumps decide, and everything when it says ``await_approval``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from tenacity import RetryCallState, wait_exponential
+
+from aie.errors import AieError, ConditionError, ParameterError, PluginError, TemplateError
+from aie.plain import Json
+from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.workflow import Step
+
+
+class Traits(Protocol):
+    """What the machine needs to know of an action."""
+
+    @property
+    def asks_first(self) -> bool: ...
+    @property
+    def repeatable(self) -> bool: ...
+    @property
+    def can_look(self) -> bool: ...
+    @property
+    def optional(self) -> frozenset[str]:
+        """The parameters that may be left out."""
+        ...
+
+    def check(self, params: Mapping[str, Json]) -> None:
+        """:class:`ParameterError` if the action cannot take them."""
+        ...
+
+
+TraitsOf = Callable[[str], Traits]
+"""Gives the traits of an action type; :class:`PluginError` when it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Carry out one attempt, or look whether an earlier one happened."""
+
+    index: int
+    attempt: int
+    params: Mapping[str, Json]
+    key: str  # the idempotency key
+    intent_first: bool  # the record must be durable before the call is made
+    look_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What follows: the run as it stands now, the records that changed, and what to carry out."""
+
+    run: Run
+    status: RunStatus
+    changed: tuple[StepRecord, ...] = ()
+    calls: tuple[Call, ...] = ()
+    wake_at: datetime | None = None
+    error: Mapping[str, str] | None = None
+
+
+# --- outcomes of a call ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    result: Json = None
+    wait_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """It did not happen."""
+
+    error: Mapping[str, str]
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have happened."""
+
+    error: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look-up (or a person) says about an earlier attempt; None: it cannot be told."""
+
+    happened: bool | None
+    result: Json = None
+
+
+CallOutcome = Success | Failure | Unknown | Looked
+
+
+def settle(run: Run, call: Call, outcome: CallOutcome, traits: Traits, now: datetime, jitter: float) -> Run:
+    """The run with the outcome of one call on record. ``jitter`` is from 0 up to 1."""
+    step = run.workflow.steps[call.index]
+    before = run.steps.get(call.index)
+    record = StepRecord(
+        index=call.index,
+        status=StepStatus.SUCCEEDED,
+        at=now,
+        attempt=call.attempt,
+        params=call.params,
+        approval_id=before.approval_id if before else None,
+        approval=before.approval if before else None,
+    )
+    match outcome:
+        case Success(result, wait_until) if wait_until is not None and wait_until > now:
+            record = replace(record, status=StepStatus.WAITING, result=result, wake_at=wait_until)
+        case Success(result) | Looked(True, result):
+            record = replace(record, result=result)
+        case Looked(False):
+            record = replace(record, status=StepStatus.RETRYING, wake_at=now)
+        case Failure(error) | Unknown(error) if call.look_up:
+            record = replace(record, status=StepStatus.UNCERTAIN, error=error)
+        case Failure(error, retryable, retry_after_s):
+            record = _failed(record, step, error, retryable, retry_after_s, jitter)
+        case Unknown(error) if traits.repeatable:
+            record = _failed(record, step, error, True, None, jitter)
+        case Unknown(error) if traits.can_look:
+            record = replace(record, status=StepStatus.STARTED, error=error)
+        case Unknown(error):
+            record = replace(record, status=StepStatus.UNCERTAIN, error=error)
+        case _:
+            record = replace(record, status=StepStatus.UNCERTAIN, error=_cannot_tell(step))
+    return run.with_step(record)
+
+
+def _failed(
+    record: StepRecord,
+    step: Step,
+    error: Mapping[str, str],
+    retryable: bool,
+    retry_after_s: float | None,
+    jitter: float,
+) -> StepRecord:
+    if not retryable or record.attempt >= step.attempts:
+        return replace(record, status=StepStatus.FAILED, error=error)
+    delay_s = retry_delay_s(step, record.attempt, jitter)
+    if retry_after_s is not None:
+        delay_s = max(delay_s, retry_after_s)
+    return replace(record, status=StepStatus.RETRYING, error=error, wake_at=record.at + timedelta(seconds=delay_s))
+
+
+def retry_delay_s(step: Step, attempt: int, jitter: float) -> float:
+    """Seconds to wait after this attempt: exponential, plus up to ``retry.jitter`` of it."""
+    wait = wait_exponential(multiplier=step.retry.initial_s, exp_base=step.retry.factor, max=step.retry.max_s)
+    state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
+    state.attempt_number = attempt
+    return float(wait(state)) * (1 + step.retry.jitter * jitter)
+
+
+def decide(run: Run, index: int, approved: bool, approval: Mapping[str, Json], now: datetime) -> Run:
+    """The run with a person's decision on record; the step must be waiting for one."""
+    record = run.steps[index]
+    if record.status is not StepStatus.ASKED:
+        raise ValueError(f"step {index} of {run.run_id} is {record.status}, nobody was asked")
+    status = StepStatus.APPROVED if approved else StepStatus.REJECTED
+    return run.with_step(replace(record, status=status, at=now, approval=approval))
+
+
+def resolve(run: Run, index: int, happened: bool, result: Json, now: datetime) -> Run:
+    """The run after a person said whether an uncertain attempt happened; if not, it is made again."""
+    record = run.steps[index]
+    if record.status is not StepStatus.UNCERTAIN:
+        raise ValueError(f"step {index} of {run.run_id} is {record.status}, not uncertain")
+    if happened:
+        return run.with_step(replace(record, status=StepStatus.SUCCEEDED, at=now, result=result, error=None))
+    return run.with_step(replace(record, status=StepStatus.RETRYING, at=now, wake_at=now))
+
+
+def idempotency_key(run_id: str, step_id: str) -> str:
+    """The same for every attempt at a step, on every machine: 32 hex digits."""
+    return hashlib.sha256(f"{run_id}/{step_id}".encode()).hexdigest()[:32]
+
+
+def approval_id(run_id: str, step_id: str) -> str:
+    """The id of the request for a step: the same when it is asked again after a crash."""
+    return "apr_" + hashlib.sha256(f"approval/{run_id}/{step_id}".encode()).hexdigest()[:16]
+
+
+def scope(run: Run) -> dict[str, Json]:
+    """What conditions and templates see, but for ``now``, which is each step's own."""
+    results: dict[str, Json] = {}
+    for index, record in sorted(run.steps.items()):
+        value = _result(record)
+        if value is not None:
+            results[f"action_{index}"] = results[run.workflow.steps[index].id] = value
+    return {
+        "event": dict(run.event),
+        "results": results,
+        "workflow": run.workflow.plain(),
+        "run": {"run_id": run.run_id, "started_at": run.created_at.astimezone(run.zone).isoformat(timespec="seconds")},
+    }
+
+
+def _result(record: StepRecord) -> Json:
+    """``results.<id>``: the action's own result with ``status`` beside it; None while there is none."""
+    match record.status:
+        case StepStatus.SUCCEEDED:
+            own = record.result if isinstance(record.result, dict) else {"result": record.result}
+            return {**own, "status": "success"}
+        case StepStatus.FAILED:
+            return {"status": "failed", "error": (record.error or {}).get("error", "")}
+        case StepStatus.SKIPPED | StepStatus.REJECTED:
+            return {"status": str(record.status)}
+    return None
+
+
+# --- the walk ----------------------------------------------------------------------------------------------------
+
+
+def advance(run: Run, traits_of: TraitsOf, now: datetime, busy: frozenset[int] = frozenset()) -> Advance:
+    """Everything that follows from what is on record at ``now``. ``busy`` are the steps being carried out right now."""
+    if run.cancelled:
+        return Advance(run, RunStatus.CANCELLED if not busy else RunStatus.RUNNING)
+    walk = _Walk(run, traits_of, now, busy)
+    walk.follow()
+    return Advance(
+        run=walk.run,
+        status=walk.status(),
+        changed=tuple(walk.changed.values()),
+        calls=tuple(walk.calls),
+        wake_at=min(walk.wakes, default=None),
+        error=walk.failure if walk.status() is RunStatus.FAILED else None,
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    run: Run
+    traits_of: TraitsOf
+    now: datetime
+    busy: frozenset[int]
+    changed: dict[int, StepRecord] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    wakes: list[datetime] = field(default_factory=list)
+    open: set[int] = field(default_factory=set)  # steps without an end yet that the walk has passed or stopped at
+    lost: set[int] = field(default_factory=set)  # steps that will never have a result
+    failure: Mapping[str, str] | None = None
+    scope: dict[str, Json] | None = None  # of the run as it stands, made when first needed
+
+    def follow(self) -> None:
+        steps = self.run.workflow.steps
+        index = 0
+        while index < len(steps):
+            target = self._visit(steps[index])
+            if target is None:
+                return
+            index = target
+
+    def status(self) -> RunStatus:
+        statuses = {self.run.steps[index].status for index in self.open if index in self.run.steps}
+        if self.calls or self.busy:
+            return RunStatus.RUNNING
+        for step_status, run_status in _PARKED:
+            if step_status in statuses:
+                return run_status
+        return RunStatus.FAILED if self.failure is not None else RunStatus.SUCCEEDED
+
+    def _visit(self, step: Step) -> int | None:
+        """Where the walk goes after this step; None where it stops."""
+        record = self.run.steps.get(step.index)
+        if step.index in self.busy:
+            return self._pass_over(step, record)
+        if record is None or record.status is StepStatus.BLOCKED:
+            record = self._reach(step)
+            if record is None:
+                return self._pass_over(step, None)
+        elif record.status not in _ENDS:
+            record = self._go_on(step, record)
+        if record.status not in _ENDS:
+            return self._pass_over(step, record)
+        return self._after(step, record)
+
+    def _after(self, step: Step, record: StepRecord) -> int | None:
+        following = step.index + 1
+        match record.status:
+            case StepStatus.SUCCEEDED:
+                return following if step.on_success is None else step.on_success
+            case StepStatus.SKIPPED:
+                if step.needs & self.lost:
+                    self.lost.add(step.index)
+                return following
+            case StepStatus.REJECTED:
+                if step.on_failure is not None:
+                    return step.on_failure
+                self.lost.add(step.index)
+                return following
+            case _:
+                if step.on_failure is not None:
+                    return step.on_failure
+                if self.failure is None:
+                    self.failure = {**(record.error or {}), "step": step.id}
+                self.lost.add(step.index)
+                return following  # on only to see to requests that are still open
+
+    def _pass_over(self, step: Step, record: StepRecord | None) -> int | None:
+        """A step without an end: the walk stops, unless a person was asked, or the line went past it before."""
+        self.open.add(step.index)
+        if step.holds_the_line:
+            return None
+        waits_for_others = record is None and step.index not in self.busy
+        asked = record is not None and record.approval_id is not None
+        return step.index + 1 if waits_for_others or asked or self._was_passed(step.index) else None
+
+    def _was_passed(self, index: int) -> bool:
+        return any(later > index for later in self.run.steps) or any(later > index for later in self.busy)
+
+    def _reach(self, step: Step) -> StepRecord | None:
+        """A step without a record: begin it, skip it, or leave it until the steps it needs have ended."""
+        if self.failure is not None or step.needs & self.open:
+            return None
+        if step.needs & self.lost:
+            names = ", ".join(self.run.workflow.steps[needed].id for needed in sorted(step.needs & self.lost))
+            return self._record(step, StepStatus.SKIPPED, error={"error": f"needs {names}, which has no result"})
+        try:
+            if step.condition is not None and not step.condition.evaluate(self._scope(step)):
+                return self._record(step, StepStatus.SKIPPED)
+            traits = self.traits_of(step.action_type)
+            params = step.parameters.render(self._scope(step), optional=traits.optional)
+            assert isinstance(params, dict)
+            traits.check(params)
+        except PluginError as error:
+            before = self.run.steps.get(step.index)
+            if before is not None and before.error == error.as_dict():
+                return before
+            return self._record(step, StepStatus.BLOCKED, error=error.as_dict())
+        except (ConditionError, TemplateError, ParameterError) as error:
+            return self._record(step, StepStatus.FAILED, error=error.as_dict())
+        if traits.asks_first:
+            return self._record(
+                step, StepStatus.ASKED, params=params, approval_id=approval_id(self.run.run_id, step.id)
+            )
+        return self._call(step, traits, StepRecord(step.index, StepStatus.STARTED, self.now, params=params))
+
+    def _go_on(self, step: Step, record: StepRecord) -> StepRecord:
+        """A step that has begun and not ended, and that nobody is carrying out right now."""
+        due = record.wake_at is not None and record.wake_at <= self.now
+        if record.status is StepStatus.WAITING and due:
+            return self._keep(replace(record, status=StepStatus.SUCCEEDED, at=self.now, wake_at=None))
+        if record.status in (StepStatus.WAITING, StepStatus.RETRYING) and not due:
+            assert record.wake_at is not None
+            self.wakes.append(record.wake_at)
+            return record
+        if record.status in (StepStatus.ASKED, StepStatus.UNCERTAIN):
+            return record
+        try:
+            traits = self.traits_of(step.action_type)
+        except PluginError as error:
+            if record.status is StepStatus.STARTED:
+                return self._keep(replace(record, status=StepStatus.UNCERTAIN, error=error.as_dict()))
+            self.wakes.append(self.now + timedelta(minutes=5))  # the plugin may come back
+            return record
+        if record.status is StepStatus.STARTED:
+            return self._recover(step, traits, record)
+        return self._call(step, traits, record)
+
+    def _recover(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
+        """An attempt whose outcome nobody knows: repeat what is safe to repeat, look where one can, else ask."""
+        if traits.repeatable:
+            return self._call(step, traits, replace(record, attempt=record.attempt - 1))
+        if traits.can_look:
+            key = idempotency_key(self.run.run_id, step.id)
+            self.calls.append(Call(step.index, record.attempt, record.params or {}, key, False, look_up=True))
+            return record
+        return self._keep(
+            replace(record, status=StepStatus.UNCERTAIN, at=self.now, error=record.error or _cannot_tell(step))
+        )
+
+    def _call(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
+        intent_first = not traits.repeatable
+        started = replace(
+            record, status=StepStatus.STARTED, at=self.now, attempt=record.attempt + 1, wake_at=None, error=None
+        )
+        key = idempotency_key(self.run.run_id, step.id)
+        self.calls.append(Call(step.index, started.attempt, started.params or {}, key, intent_first))
+        return self._keep(started) if intent_first else started
+
+    def _record(self, step: Step, status: StepStatus, **fields: object) -> StepRecord:
+        return self._keep(StepRecord(step.index, status, self.now, **fields))  # type: ignore[arg-type]
+
+    def _keep(self, record: StepRecord) -> StepRecord:
+        if self.run.steps.get(record.index) != record:
+            self.changed[record.index] = record
+            self.run = self.run.with_step(record)
+            self.scope = None
+        return record
+
+    def _scope(self, step: Step) -> dict[str, Json]:
+        if self.scope is None:
+            self.scope = scope(self.run)
+        now = self.run.reached_at(step).astimezone(self.run.zone).isoformat(timespec="seconds")
+        return {**self.scope, "now": now}
+
+
+_ENDS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.REJECTED})
+
+_PARKED = (
+    (StepStatus.UNCERTAIN, RunStatus.UNCERTAIN),
+    (StepStatus.BLOCKED, RunStatus.BLOCKED),
+    (StepStatus.ASKED, RunStatus.ASKING),
+    (StepStatus.WAITING, RunStatus.WAITING),
+    (StepStatus.RETRYING, RunStatus.WAITING),
+    (StepStatus.APPROVED, RunStatus.BLOCKED),
+)
+
+
+def _cannot_tell(step: Step) -> dict[str, str]:
+    return {
+        "error": f"{step.action_type} was under way when aie stopped, and nobody can say whether it happened",
+        "hint": "look at the service, then tell aie with: aie runs resolve",
+    }
+
+
+def error_of(error: BaseException) -> dict[str, str]:
+    """What goes on record about an exception."""
+    if isinstance(error, AieError):
+        return error.as_dict()
+    return {"error": f"{type(error).__name__}: {error}"[:2_000]}

@@ -1,0 +1,94 @@
+"""A run as data: where each of its steps stands. Frozen; every change makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from aie.plain import Json
+from aie.workflow import Step, Workflow
+
+
+class StepStatus(StrEnum):
+    """Where a step stands. The last four are ends; a step without a record was not reached."""
+
+    ASKED = "asked"  # waits for a person
+    APPROVED = "approved"  # may be carried out
+    STARTED = "started"  # an attempt is on record and its outcome is not
+    RETRYING = "retrying"  # the next attempt is due at wake_at
+    WAITING = "waiting"  # succeeds at wake_at
+    UNCERTAIN = "uncertain"  # it may have happened; a person must say
+    BLOCKED = "blocked"  # the action is not installed
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. The last three are ends."""
+
+    RUNNING = "running"
+    WAITING = "waiting"  # for a time
+    ASKING = "asking"  # for a person's decision
+    BLOCKED = "blocked"  # for a plugin
+    UNCERTAIN = "uncertain"  # for a person to say whether something happened
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self in (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step's latest state. ``params`` are the resolved ones; these are carried out, never a second rendering."""
+
+    index: int
+    status: StepStatus
+    at: datetime  # of this state
+    attempt: int = 0  # the attempts begun
+    params: Mapping[str, Json] | None = None
+    result: Json = None
+    error: Mapping[str, str] | None = None  # error, where, hint
+    wake_at: datetime | None = None
+    approval_id: str | None = None
+    approval: Mapping[str, Json] | None = None  # how it was decided, for the handler
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One workflow executing for one event."""
+
+    run_id: str
+    workflow: Workflow
+    event: Mapping[str, Json]
+    created_at: datetime
+    zone: ZoneInfo
+    steps: Mapping[int, StepRecord] = field(default_factory=dict)
+    cancelled: bool = False
+
+    def with_step(self, record: StepRecord) -> Run:
+        return replace(self, steps={**self.steps, record.index: record})
+
+    def reached_at(self, step: Step) -> datetime:
+        """When the run came to this step: ``now`` to its templates and its handler.
+
+        Made from what was on record by then and does not change any more: an attempt after a crash sees the same time.
+        """
+        own = self.steps.get(step.index)
+        if own is not None and own.approval_id is not None:
+            decided = (own.approval or {}).get("decided_at")
+            if isinstance(decided, str):
+                return datetime.fromisoformat(decided)
+        before = (
+            record.at
+            for index, record in self.steps.items()
+            if index < step.index and (record.approval_id is None or index in step.needs)
+        )
+        return max(before, default=self.created_at)
