@@ -1,0 +1,302 @@
+"""The journal: one SQLite file, one writer, many transactions to a commit.
+
+Whatever is ready in one turn of the event loop is inserted together on the loop's thread; only COMMIT, which waits for
+the disk, goes to a helper thread, and what arrives meanwhile forms the next group. A lone transaction is committed
+where it stands, because handing it over costs as much as the disk does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from aie import schema
+from aie.audit import GENESIS, seal
+from aie.errors import JournalError
+from aie.plain import Json, dumps
+from aie.run import RunStatus, StepRecord
+
+log = logging.getLogger("aie.journal")
+
+FILE_NAME = "journal.db"
+WAL_SAFE_FROM = (3, 51, 3)  # older ones can corrupt a write-ahead log that several connections write
+BUSY_TIMEOUT_MS = 5_000
+
+
+def stamp(moment: datetime) -> str:
+    """A UTC time as the journal stores it: fixed width, so text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def unstamp(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def opt(value: object) -> str | None:
+    return None if value is None else dumps(value)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes: all of it or nothing."""
+
+    rows: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    audit: list[dict[str, Json]] = field(default_factory=list)
+    keys: set[tuple[str, str]] = field(default_factory=set)  # (source, event_id) of the events in it
+
+    def join(self, other: Batch) -> None:
+        self.rows += other.rows
+        self.audit += other.audit
+        self.keys |= other.keys
+
+    def add(self, statement: str, *values: Any) -> None:
+        self.rows.append((statement, values))
+
+    def put_step(self, run_seq: int, record: StepRecord) -> None:
+        self.add(
+            schema.PUT_STEP, run_seq, record.index, str(record.status), stamp(record.at), record.attempt,
+            opt(record.params), opt(record.result), opt(record.error),
+            stamp(record.wake_at) if record.wake_at else None, record.approval_id, opt(record.approval),
+        )  # fmt: skip
+
+    def set_run(
+        self, run_seq: int, status: RunStatus, at: datetime, wake_at: datetime | None, error: Mapping[str, str] | None
+    ) -> None:
+        wake = stamp(wake_at) if wake_at else None
+        self.add(schema.SET_RUN, str(status), stamp(at), wake, opt(error), run_seq)
+
+    def put_cursor(self, name: str, value: Json) -> None:
+        self.add(schema.PUT_CURSOR, name, dumps(value))
+
+
+def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
+    """A connection with aie's settings; :class:`JournalError` says what is wrong with the file and what to do."""
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    try:
+        connection = apsw.Connection(str(path), flags=flags)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        if not read_only:
+            wal = _version() >= WAL_SAFE_FROM
+            connection.execute(f"PRAGMA journal_mode={'WAL' if wal else 'DELETE'}").fetchall()
+            connection.execute(f"PRAGMA synchronous={'FULL' if wal else 'EXTRA'}")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except apsw.Error as error:
+        raise translate(error, path) from error
+    return connection
+
+
+def _version() -> tuple[int, ...]:
+    return tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+
+
+def translate(error: apsw.Error, path: Path) -> JournalError:
+    """What an SQLite error means to an operator."""
+    where = str(path)
+    match error:
+        case apsw.FullError():
+            return JournalError(
+                "the disk is full; nothing was recorded",
+                where=where,
+                hint="free some space, then try again",
+                passing=True,
+            )
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
+            return JournalError(
+                "the journal cannot be opened or written",
+                where=where,
+                hint="check the folder's permissions",
+                passing=True,
+            )
+        case apsw.NotADBError() | apsw.CorruptError():
+            return JournalError(
+                f"the journal is damaged ({error}); it was left as it is",
+                where=where,
+                hint="copy the file somewhere safe, then restore a backup, or start afresh with another AIE_STATE_DIR",
+            )
+        case apsw.BusyError() | apsw.LockedError():
+            return JournalError(
+                "another program holds the journal", where=where, hint="close it and try again", passing=True
+            )
+        case apsw.IOError():
+            return JournalError(
+                f"the disk failed: {error}", where=where, hint="check the disk; nothing was recorded", passing=True
+            )
+    return JournalError(f"the journal failed: {error}", where=where, hint="check the disk; nothing was recorded")
+
+
+class Journal:
+    """The one writer. Made by :meth:`open` inside a running event loop; close it with :meth:`close`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _prepare_folder(path.parent)
+        self.writer = connect(path)
+        self._create_tables()
+        self.reader = connect(path)
+        self.event_seq = self._last("event")
+        self.run_seq = self._last("run")
+        self.audit_seq = self._last("audit")
+        rows = self.reader.execute("SELECT hash FROM audit WHERE seq=?", (self.audit_seq,)).fetchall()
+        self.audit_head: str = str(rows[0][0]) if rows else GENESIS
+        self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
+        self._flushing = False
+        self._thread = ThreadPoolExecutor(1, "aie-commit")
+        self.commits = 0
+
+    def _create_tables(self) -> None:
+        tables = self.writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
+        if not tables:
+            with self.writer:
+                self.writer.execute(schema.TABLES)
+                self.writer.execute("INSERT INTO meta VALUES ('version', ?)", (str(schema.VERSION),))
+            return
+        try:
+            rows = self.writer.execute("SELECT value FROM meta WHERE key='version'").fetchall()
+        except apsw.SQLError:
+            rows = []
+        if not rows or int(str(rows[0][0])) != schema.VERSION:
+            found = f"version {rows[0][0]}" if rows else "something else"
+            raise JournalError(
+                f"this is not a journal of version {schema.VERSION}: found {found}",
+                where=str(self.path),
+                hint="use the aie that wrote it, or another AIE_STATE_DIR",
+            )
+
+    def _last(self, table: str) -> int:
+        rows = self.reader.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchall()  # noqa: S608
+        return int(str(rows[0][0]))
+
+    def next_event(self) -> int:
+        self.event_seq += 1
+        return self.event_seq
+
+    def next_run(self) -> int:
+        self.run_seq += 1
+        return self.run_seq
+
+    async def commit(self, batch: Batch) -> None:
+        """Make the batch durable; :class:`JournalError` if it could not be, and then nothing of it is there."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((batch, done))
+        if not self._flushing:
+            self._flushing = True
+            loop.call_soon(self._flush)
+        await done
+
+    def _flush(self) -> None:
+        group, self._waiting = self._waiting, []
+        if not group:
+            self._flushing = False
+            return
+        before = self.audit_seq, self.audit_head
+        try:
+            self._insert([batch for batch, _ in group])
+        except apsw.Error as error:
+            self._undo(group, before, error)
+            return
+        if len(group) == 1:
+            self._finish(group, before, self._commit_error())
+            return
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._commit_error)
+        future.add_done_callback(lambda done: self._finish(group, before, done.result()))
+
+    def _insert(self, batches: Sequence[Batch]) -> None:
+        rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for batch in batches:
+            for statement, values in batch.rows:
+                rows[statement].append(values)
+        lines = []
+        for batch in batches:
+            for fields in batch.audit:
+                record = seal(fields, self.audit_seq + 1, self.audit_head)
+                self.audit_seq, self.audit_head = record.seq, record.hash
+                lines.append((record.seq, record.text, record.prev, record.hash))
+        self.writer.execute("BEGIN IMMEDIATE")
+        for statement in schema.WRITING_ORDER:
+            if statement in rows:
+                self.writer.executemany(statement, rows[statement])
+        if lines:
+            self.writer.executemany(schema.ADD_AUDIT, lines)
+
+    def _commit_error(self) -> apsw.Error | None:
+        try:
+            self.writer.execute("COMMIT")
+        except apsw.Error as error:
+            return error
+        self.commits += 1
+        return None
+
+    def _finish(
+        self, group: Sequence[tuple[Batch, asyncio.Future[None]]], before: tuple[int, str], error: apsw.Error | None
+    ) -> None:
+        if error is not None:
+            self._undo(group, before, error)
+            return
+        for _, done in group:
+            if not done.done():
+                done.set_result(None)
+        self._go_on()
+
+    def _undo(
+        self, group: Sequence[tuple[Batch, asyncio.Future[None]]], before: tuple[int, str], error: apsw.Error
+    ) -> None:
+        """A group failed as a whole: try its transactions one by one, so that one bad apple spoils no other."""
+        if self.writer.in_transaction:
+            self.writer.execute("ROLLBACK")
+        self.audit_seq, self.audit_head = before
+        for batch, done in group:
+            failure: apsw.Error | None = error
+            if len(group) > 1 and not isinstance(error, apsw.FullError | apsw.IOError | apsw.ReadOnlyError):
+                start = self.audit_seq, self.audit_head
+                try:
+                    self._insert([batch])
+                    failure = self._commit_error()
+                except apsw.Error as own:
+                    failure = own
+                if failure is not None:
+                    if self.writer.in_transaction:
+                        self.writer.execute("ROLLBACK")
+                    self.audit_seq, self.audit_head = start
+            if done.done():
+                continue
+            if failure is None:
+                done.set_result(None)
+            else:
+                done.set_exception(translate(failure, self.path))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        else:
+            self._flushing = False
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self.reader.close()
+        self.writer.close()
+
+
+def _prepare_folder(folder: Path) -> None:
+    """The state folder holds mail and amounts: nobody else on the machine may look in."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.name == "posix" and folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise JournalError(
+            f"the state folder cannot be used: {error.strerror}",
+            where=str(folder),
+            hint="check its permissions, or set AIE_STATE_DIR to a folder of yours",
+        ) from error

@@ -1,0 +1,110 @@
+"""The journal's tables. One file, one writer; everything else is rebuilt from it."""
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- Events are remembered for ever: (source, event_id) is what makes the same fact arrive once.
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    workflow_id TEXT,             -- the one workflow it is addressed to
+    depth INTEGER NOT NULL,       -- how many events in a chain led to it
+    data TEXT NOT NULL,
+    UNIQUE (source, event_id)
+);
+CREATE INDEX event_by_type ON event (event_type, seq);
+
+CREATE TABLE definition (hash TEXT PRIMARY KEY, workflow_id TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE run (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    event_seq INTEGER NOT NULL REFERENCES event (seq),
+    workflow_id TEXT NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0,   -- 0 for the run the event started; more for runs a person started again
+    hash TEXT NOT NULL REFERENCES definition (hash),
+    status TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL,
+    wake_at TEXT,
+    error TEXT,
+    UNIQUE (event_seq, workflow_id, generation)
+);
+CREATE INDEX run_by_workflow ON run (workflow_id, seq);
+CREATE INDEX run_open ON run (status, seq) WHERE status NOT IN ('succeeded', 'failed', 'cancelled');
+
+CREATE TABLE step (
+    run_seq INTEGER NOT NULL REFERENCES run (seq),
+    position INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    at TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    params TEXT,
+    result TEXT,
+    error TEXT,
+    wake_at TEXT,
+    approval_id TEXT,
+    approval TEXT,
+    PRIMARY KEY (run_seq, position)
+) WITHOUT ROWID;
+
+CREATE TABLE approval (
+    approval_id TEXT PRIMARY KEY,
+    run_seq INTEGER NOT NULL REFERENCES run (seq),
+    position INTEGER NOT NULL,
+    action_type TEXT NOT NULL,
+    note_kind TEXT NOT NULL,
+    title TEXT NOT NULL,
+    body TEXT NOT NULL,
+    digest TEXT NOT NULL,         -- of the parameters that were shown
+    definition_hash TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'rejected', 'expired', 'cancelled')),
+    requested_at TEXT NOT NULL,
+    expires_at TEXT,
+    decided_at TEXT,
+    decided_by TEXT,
+    channel TEXT,
+    evidence TEXT,
+    comment TEXT
+) WITHOUT ROWID;
+CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
+
+CREATE TABLE audit (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL);
+
+-- Where each source, sink and channel stands.
+CREATE TABLE cursor (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- A person's word on a workflow outweighs its file.
+CREATE TABLE switch (workflow_id TEXT PRIMARY KEY, enabled INTEGER NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;
+
+-- Requests of other commands to the engine that is running; it answers in the same row.
+CREATE TABLE intake (id INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL, at TEXT NOT NULL, answer TEXT);
+CREATE INDEX intake_open ON intake (id) WHERE answer IS NULL;
+"""
+
+# In the order in which a group of transactions writes them: what is referred to comes first.
+ADD_EVENT = "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)"
+ADD_DEFINITION = "INSERT INTO definition VALUES (?,?,?) ON CONFLICT DO NOTHING"
+ADD_RUN = "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+PUT_STEP = "INSERT OR REPLACE INTO step VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+SET_RUN = "UPDATE run SET status=?, changed_at=?, wake_at=?, error=? WHERE seq=?"
+ADD_APPROVAL = "INSERT INTO approval VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+SET_APPROVAL = (
+    "UPDATE approval SET state=?, decided_at=?, decided_by=?, channel=?, evidence=?, comment=?"
+    " WHERE approval_id=? AND state='pending'"
+)
+PUT_CURSOR = "INSERT OR REPLACE INTO cursor VALUES (?,?)"
+PUT_SWITCH = "INSERT OR REPLACE INTO switch VALUES (?,?,?)"
+ANSWER = "UPDATE intake SET answer=? WHERE id=?"
+ADD_AUDIT = "INSERT INTO audit VALUES (?,?,?,?)"
+
+WRITING_ORDER = (
+    ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, PUT_CURSOR, PUT_SWITCH, ANSWER,
+)  # fmt: skip

@@ -1,0 +1,178 @@
+"""What goes on record about each thing that happens: the fields of its audit record, free of secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aie.actions import Effect
+from aie.approvals import Approval
+from aie.audit import redact
+from aie.plain import Json
+from aie.run import Run, RunStatus, StepRecord, StepStatus
+
+LEVELS = {Effect.NONE: "low", Effect.LOCAL: "normal", Effect.EXTERNAL: "high"}
+
+_STEP_STATUS = {
+    StepStatus.SUCCEEDED: "success",
+    StepStatus.FAILED: "failed",
+    StepStatus.WAITING: "waiting",
+    StepStatus.RETRYING: "retrying",
+    StepStatus.UNCERTAIN: "uncertain",
+    StepStatus.BLOCKED: "blocked",
+    StepStatus.SKIPPED: "skipped",
+}
+_RUN_STATUS = {RunStatus.SUCCEEDED: "success", RunStatus.FAILED: "failed", RunStatus.CANCELLED: "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Makes audit records for one session, from the start of a process to its end."""
+
+    session_id: str
+
+    def record(
+        self,
+        action: str,
+        target: str,
+        status: str,
+        at: datetime,
+        *,
+        actor: str = "engine",
+        details: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        approval_status: str | None = None,
+        duration_ms: int | None = None,
+        security_level: str = "low",
+        run_id: str | None = None,
+        step_id: str | None = None,
+    ) -> dict[str, Json]:
+        return {
+            "timestamp": at.isoformat(timespec="milliseconds"),
+            "session_id": self.session_id,
+            "actor": actor,
+            "action": action,
+            "target": target,
+            "status": status,
+            "approval_status": approval_status,
+            "details": redact(dict(details or {})),
+            "error": None if error is None else str(redact(error)),
+            "duration_ms": duration_ms,
+            "security_level": security_level,
+            "run_id": run_id,
+            "step_id": step_id,
+        }
+
+    def event_received(self, event: Mapping[str, Json], at: datetime) -> dict[str, Json]:
+        details = {"event_type": event["event_type"], "source": event["source"], "event_id": event["event_id"]}
+        return self.record(
+            "event_received", str(event["event_type"]), "accepted", at, actor=str(event["source"]), details=details
+        )
+
+    def workflow_started(self, run: Run) -> dict[str, Json]:
+        details = {
+            "workflow_name": run.workflow.name,
+            "event": run.event["event_type"],
+            "event_id": run.event["event_id"],
+        }
+        return self.record(
+            "workflow_started", run.workflow.workflow_id, "started", run.created_at, details=details, run_id=run.run_id
+        )
+
+    def condition_failed(
+        self, workflow_id: str, name: str, error: Mapping[str, str], event: Mapping[str, Json], at: datetime
+    ) -> dict[str, Json]:
+        details = {"workflow_name": name, "event_id": event["event_id"], **error}
+        return self.record("workflow_skipped", workflow_id, "error", at, details=details, error=error.get("error"))
+
+    def step(
+        self, run: Run, record: StepRecord, *, effect: Effect | None = None, duration_ms: int | None = None
+    ) -> dict[str, Json] | None:
+        """What became of a step; None for what other records say (asked, approved, rejected) and for intents."""
+        status = _STEP_STATUS.get(record.status)
+        if status is None:
+            return None
+        step = run.workflow.steps[record.index]
+        details: dict[str, Any] = {"action_type": step.action_type, "workflow_id": run.workflow.workflow_id}
+        if record.attempt:
+            details["attempt"] = record.attempt
+        if record.status is StepStatus.SUCCEEDED and record.result is not None:
+            details["result"] = _brief(record.result)
+        if record.wake_at is not None:
+            details["until"] = record.wake_at.isoformat(timespec="seconds")
+        if record.error and "hint" in record.error:
+            details["hint"] = record.error["hint"]
+        return self.record(
+            "action_execution", step.action_type, status, record.at,
+            details=details,
+            error=(record.error or {}).get("error") if record.status is not StepStatus.SKIPPED else None,
+            approval_status=_approval_status(record),
+            duration_ms=duration_ms,
+            security_level=LEVELS[effect] if effect else "low",
+            run_id=run.run_id,
+            step_id=step.id,
+        )  # fmt: skip
+
+    def approval_requested(self, run: Run, record: StepRecord, title: str, digest: str) -> dict[str, Json]:
+        step = run.workflow.steps[record.index]
+        return self.record(
+            "approval_requested", step.action_type, "pending", record.at,
+            details={
+                "approval_id": record.approval_id,
+                "title": title,
+                "digest": digest,
+                "workflow_id": run.workflow.workflow_id,
+            },
+            approval_status="pending",
+            security_level="high",
+            run_id=run.run_id,
+            step_id=step.id,
+        )  # fmt: skip
+
+    def approval_decided(self, approval: Approval, evidence: str) -> dict[str, Json]:
+        assert approval.decided_at is not None
+        details = {
+            "approval_id": approval.approval_id, "title": approval.title, "channel": approval.channel,
+            "evidence": evidence, "decided_by": approval.decided_by, "comment": approval.comment,
+        }  # fmt: skip
+        return self.record(
+            "approval_decided", approval.action_type, str(approval.state), approval.decided_at,
+            actor=approval.decided_by,
+            details=details,
+            approval_status=str(approval.state),
+            security_level="high",
+            run_id=approval.run_id,
+            step_id=approval.step_id,
+        )  # fmt: skip
+
+    def run_ended(self, run: Run, status: RunStatus, at: datetime, error: Mapping[str, str] | None) -> dict[str, Json]:
+        carried_out = sum(record.status is StepStatus.SUCCEEDED for record in run.steps.values())
+        details = {
+            "workflow_name": run.workflow.name,
+            "event": run.event["event_type"],
+            "actions_executed": carried_out,
+        }
+        return self.record(
+            "workflow_execution", run.workflow.workflow_id, _RUN_STATUS[status], at,
+            details=details,
+            error=None if error is None else f"step {error.get('step', '?')}: {error.get('error', '')}",
+            duration_ms=max(0, round((at - run.created_at).total_seconds() * 1000)),
+            run_id=run.run_id,
+        )  # fmt: skip
+
+
+def _approval_status(record: StepRecord) -> str | None:
+    return "approved" if record.approval_id is not None and record.attempt else None
+
+
+def _brief(result: Json) -> Json:
+    """A result with its long texts cut: the whole of it is in the journal."""
+    if not isinstance(result, dict):
+        return result if not isinstance(result, (str, list)) else str(result)[:200]
+    return {
+        name: value[:200] if isinstance(value, str) else value
+        for name, value in result.items()
+        if not isinstance(value, (dict, list))
+    }
