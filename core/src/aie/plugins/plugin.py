@@ -1,0 +1,104 @@
+"""A plugin: what is known about it without importing it, and what it offers once it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import click
+import pluggy
+from pydantic import BaseModel
+
+from aie.actions import ActionHandler
+from aie.approvals import ApprovalChannel
+from aie.events import EventTypeSpec
+from aie.plugins.guard import BrokenPluginError, guarded
+from aie.records import AuditSink
+from aie.sources import EventSource
+
+T = TypeVar("T")
+
+
+class PluginState(StrEnum):
+    """How a plugin stands."""
+
+    OK = "ok"
+    OFF = "off"  # aie.toml says so
+    BROKEN = "broken"
+    FOUND = "found"  # installed, and not imported in this process
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One installed plugin, for people and for ``--json``.
+
+    ``reason`` is one sentence: why it is broken or off, or what of it is not used. ``adds`` has the names it offers
+    under ``actions, event_types, sources, sinks, channels``, and is empty unless the plugin was loaded.
+    """
+
+    name: str
+    package: str
+    version: str
+    origin: str
+    state: PluginState
+    reason: str = ""
+    hint: str = ""
+    adds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    traceback_text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Generic[T]):
+    """One thing a plugin offers, with the plugin's name and settings."""
+
+    plugin: str
+    item: T
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class BoundHandler:
+    """One action, ready to be called. ``name`` is the qualified one, ``PLUGIN.ACTION``."""
+
+    name: str
+    plugin: str
+    handler: ActionHandler
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin that was loaded. ``settings`` is an instance of ``settings_model``; both are None without settings."""
+
+    name: str
+    hooks: pluggy.PluginManager = field(repr=False, compare=False)
+    settings: Any = None
+    settings_model: type[BaseModel] | None = None
+    event_types: tuple[EventTypeSpec, ...] = ()
+    sources: tuple[EventSource, ...] = ()
+    handlers: tuple[ActionHandler, ...] = ()
+    sinks: tuple[AuditSink, ...] = ()
+    channels: tuple[ApprovalChannel, ...] = ()
+
+    def command(self) -> click.Command | None:
+        """The plugin's own command, or None. Raises BrokenPluginError if its hook fails."""
+        answers = guarded("aie_cli", self.hooks.hook.aie_cli)
+        if not self.hooks.hook.aie_cli.get_hookimpls():
+            return None
+        if len(answers) != 1 or not isinstance(answers[0], click.Command):
+            found = type(answers[0]).__name__ if answers else "None"
+            raise BrokenPluginError(f"aie_cli returned {found}", hint="it returns one click.Command or click.Group")
+        return answers[0]
+
+    def adds(self) -> dict[str, tuple[str, ...]]:
+        """The names of what it offers, by kind; kinds without any are left out."""
+        offered: dict[str, tuple[Any, ...]] = {
+            "actions": self.handlers,
+            "event_types": self.event_types,
+            "sources": self.sources,
+            "sinks": self.sinks,
+            "channels": self.channels,
+        }
+        return {kind: tuple(item.name for item in items) for kind, items in offered.items() if items}
