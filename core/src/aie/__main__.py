@@ -1,0 +1,5 @@
+"""``python -m aie``."""
+
+from aie.cli import main
+
+main()

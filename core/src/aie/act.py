@@ -1,0 +1,225 @@
+"""Act: carry out one call of a plugin's handler, and turn whatever comes of it into an outcome.
+
+The fourth seam. A handler may hang, raise anything, return anything or print: its step feels it, the engine does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ValidationError
+from tenacity import retry_if_exception
+
+from aie.actions import ActionContext, ActionHandler, Effect, LookUp, Outcome
+from aie.errors import ActionError, AieError, EventError, ParameterError, RetryableError, UncertainError
+from aie.events import Event
+from aie.machine import Call, CallOutcome, Failure, Looked, Success, Unknown, error_of
+from aie.plain import Json, check_json
+from aie.plugins.plugin import BoundHandler
+
+GRACE_S = 1.0  # for a handler to end after it was cancelled, before it is left behind
+
+# Mistakes in code or data: the next attempt would make them again.
+_POINTLESS = (
+    TypeError, AttributeError, LookupError, NameError, ValueError, AssertionError, NotImplementedError, ImportError,
+    RecursionError, SystemExit, KeyboardInterrupt, GeneratorExit,
+)  # fmt: skip
+worth_retrying = retry_if_exception(
+    lambda error: isinstance(error, RetryableError) or not isinstance(error, (AieError, *_POINTLESS))
+).predicate
+"""Whether another attempt may succeed after this exception."""
+
+
+@dataclass(frozen=True)
+class BoundTraits:
+    """What the machine needs to know of one installed action."""
+
+    bound: BoundHandler
+
+    @property
+    def handler(self) -> ActionHandler:
+        return self.bound.handler
+
+    @property
+    def asks_first(self) -> bool:
+        return self.handler.asks_first
+
+    @property
+    def repeatable(self) -> bool:
+        return self.handler.repeatable
+
+    @property
+    def can_look(self) -> bool:
+        return self.handler.look_up is not None
+
+    @cached_property
+    def optional(self) -> frozenset[str]:
+        fields = self.handler.params.model_fields.items()
+        return frozenset(field.alias or name for name, field in fields if not field.is_required())
+
+    def check(self, params: Mapping[str, Json]) -> None:
+        self.parsed(params)
+
+    def parsed(self, params: Mapping[str, Json]) -> BaseModel:
+        """The parameters as the action's own model; :class:`ParameterError` names each that does not fit."""
+        try:
+            return self.handler.params.model_validate(params)
+        except ValidationError as error:
+            raise ParameterError(
+                "; ".join(_complaint(problem) for problem in error.errors(include_url=False)),
+                where=self.bound.name,
+                hint=f"see the parameters with: aie plugins show {self.bound.plugin}",
+            ) from None
+        except AieError as error:
+            raise ParameterError(error.message, where=error.where or self.bound.name, hint=error.hint) from error
+
+
+def _complaint(problem: Any) -> str:
+    name = ".".join(map(str, problem["loc"])) or "the parameters"
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is not a parameter of this action"
+    message = problem["msg"].removeprefix("Value error, ")
+    found = problem.get("input")
+    shown = f", found {found!r}"[:200] if not isinstance(found, (dict, list)) else ""
+    return f"{name}: {message[:1].lower()}{message[1:]}{shown}"
+
+
+class PluginCaller(Protocol):
+    """Calls a plugin. Tests hand in one that fails where they want it to."""
+
+    async def call(
+        self, traits: BoundTraits, call: Call, context: ActionContext
+    ) -> tuple[CallOutcome, tuple[Event, ...]]:
+        """What came of it, and the events that go on record together with it. Never raises, but when cancelled."""
+        ...
+
+
+class DirectCaller:
+    """Calls handlers in this process: ``async`` ones on the event loop, plain functions in a thread of their own."""
+
+    async def call(
+        self, traits: BoundTraits, call: Call, context: ActionContext
+    ) -> tuple[CallOutcome, tuple[Event, ...]]:
+        handler = traits.handler
+        try:
+            params = traits.parsed(call.params)
+        except ParameterError as error:
+            return Failure(error_of(error)), ()
+        function: Callable[[Any, ActionContext], Any] = handler.run
+        if call.look_up:
+            assert handler.look_up is not None
+            function = handler.look_up
+        answer = await _answer(function, params, context)
+        if isinstance(answer, BaseException):
+            return _from_error(answer, handler, context), ()
+        return _from_answer(answer, handler, call, traits.bound.name)
+
+
+async def _answer(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
+    """What the function returns, or the exception it raised, or a TimeoutError; whichever comes first."""
+    work: asyncio.Future[Any]
+    if inspect.iscoroutinefunction(function):
+        work = asyncio.ensure_future(_guarded(function, params, context))
+    else:
+        work = _in_thread(function, params, context)
+    try:
+        done, _ = await asyncio.wait({work}, timeout=context.timeout_s)
+        if done:
+            return work.result()
+        work.cancel()
+        await asyncio.wait({work}, timeout=GRACE_S)
+        return TimeoutError(f"no answer within {context.timeout_s:g} s")
+    except asyncio.CancelledError:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({work}, timeout=GRACE_S)
+        raise
+
+
+async def _guarded(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
+    try:
+        return await function(params, context)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return RuntimeError(f"the action cancelled itself: {error}")
+    except BaseException as error:  # SystemExit included: it takes down its step, not the engine
+        return error
+
+
+def _in_thread(
+    function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext
+) -> asyncio.Future[Any]:
+    """Run in a thread of its own: one that never comes back keeps no other call from having one."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(answer: Any) -> None:
+        if not future.done():
+            future.set_result(answer)
+
+    def work() -> None:
+        try:
+            answer: Any = function(params, context)
+        except BaseException as error:  # as above
+            answer = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the answer any more
+            loop.call_soon_threadsafe(settle, answer)
+
+    threading.Thread(target=work, name=f"aie-{context.step_id}", daemon=True).start()
+    return future
+
+
+def _from_error(error: BaseException, handler: ActionHandler, context: ActionContext) -> CallOutcome:
+    """Did it happen? What an action raises of aie's own errors says so; anything else leaves it open."""
+    on_record = {"hint": "", **error_of(error)}
+    if isinstance(error, TimeoutError) and str(error).startswith("no answer"):
+        on_record = {"error": str(error), "hint": "give the step a longer timeout, or look why the service is slow"}
+    on_record = {name: text for name, text in on_record.items() if text}
+    if isinstance(error, UncertainError):
+        return Unknown(on_record)
+    if isinstance(error, (ActionError, AieError)):
+        after = error.retry_after_s if isinstance(error, RetryableError) else None
+        return Failure(on_record, worth_retrying(error), after)
+    if handler.effect is Effect.EXTERNAL and not handler.repeatable:
+        return Unknown(on_record)
+    # What is not safe to repeat is only tried again when the action itself says that nothing happened.
+    return Failure(on_record, handler.repeatable and worth_retrying(error))
+
+
+def _from_answer(answer: Any, handler: ActionHandler, call: Call, name: str) -> tuple[CallOutcome, tuple[Event, ...]]:
+    if call.look_up:
+        if not isinstance(answer, LookUp):
+            return Unknown({"error": f"{name}'s look_up returned {type(answer).__name__}, not a LookUp"}), ()
+        return Looked(answer.happened, answer.result), ()
+    outcome = answer if isinstance(answer, Outcome) else Outcome(answer)
+    result = outcome.result
+    try:
+        if isinstance(answer, BaseModel):
+            result = answer.model_dump(mode="json")
+        result = check_json(result, where="result")
+        events = tuple(_checked(event, call, number) for number, event in enumerate(outcome.events))
+        if outcome.wait_until is not None and outcome.wait_until.tzinfo is None:
+            raise EventError("wait_until has no time zone", where="result")
+    except EventError as error:
+        # It did happen; only its answer is of no use. Repeating it would do it twice.
+        problem = {"error": f"{name} did its work, but what it returned is not data: {error.where}: {error.message}"}
+        return Failure(problem), ()
+    return Success(result, outcome.wait_until), events
+
+
+def _checked(event: object, call: Call, number: int) -> Event:
+    """An emitted event; one without an id gets one that a repeat of this call would give it again."""
+    if not isinstance(event, Event):
+        raise EventError(f"found {type(event).__name__} among the events", where="events")
+    return (event if event.event_id else replace(event, event_id=f"{call.key}-{number}")).checked()

@@ -1,0 +1,76 @@
+"""Delivery: audit records from the journal to the sinks, each from where it stands, whatever the others do."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Sequence
+
+from aie.engine import Engine
+from aie.journal import Batch
+from aie.plugins.plugin import Offer
+from aie.records import AuditSink, SinkContext
+
+log = logging.getLogger("aie.delivery")
+
+BATCH_SIZE = 1_000
+GATHER_S = 0.05  # records come in groups: one write, one cursor for what arrives within this time
+RETRY_S = 5.0
+
+
+class Delivery:
+    """Feeds the sinks. A sink that fails keeps its place and is tried again; it holds up no other and fails no run."""
+
+    def __init__(self, engine: Engine, sinks: Sequence[Offer[AuditSink]]) -> None:
+        self._engine = engine
+        self._sinks = {f"{offer.plugin}.{offer.item.name}": offer for offer in sinks}
+        self._at: dict[str, int] = {}
+        self._failing: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Deliver whenever something was committed, until cancelled."""
+        engine = self._engine
+        while True:
+            engine.changed.clear()
+            failed = await self.flush()
+            if failed:
+                await engine.clock.sleep(RETRY_S)
+                continue
+            await engine.changed.wait()
+            await engine.clock.sleep(GATHER_S)
+
+    async def flush(self) -> tuple[str, ...]:
+        """Deliver all there is; the names of the sinks that failed."""
+        for name, offer in self._sinks.items():
+            try:
+                while await self._deliver(name, offer):
+                    pass
+                if self._failing.pop(name, None):
+                    log.info("the sink %s works again", name)
+            except Exception as error:  # a sink is plugin code and may raise anything
+                if self._failing.get(name) != str(error):
+                    log.error("the sink %s failed and is tried again: %s", name, error)
+                self._failing[name] = str(error)
+        return tuple(self._failing)
+
+    async def _deliver(self, name: str, offer: Offer[AuditSink]) -> bool:
+        """One batch to one sink; False when there was nothing to deliver."""
+        history = self._engine.history
+        if name not in self._at:
+            cursor = history.cursor(f"sink:{name}")
+            self._at[name] = cursor if isinstance(cursor, int) else 0
+        records = history.audit(after=self._at[name], limit=BATCH_SIZE)
+        if not records:
+            return False
+        config = self._engine.config
+        context = SinkContext(offer.settings, config.vault, config.timezone, log)
+        if inspect.iscoroutinefunction(offer.item.write):
+            await offer.item.write(records, context)
+        else:
+            await asyncio.to_thread(offer.item.write, records, context)
+        self._at[name] = records[-1].seq
+        batch = Batch()
+        batch.put_cursor(f"sink:{name}", records[-1].seq)
+        await self._engine.journal.commit(batch)  # not engine.commit: a cursor is no news to anybody
+        return True

@@ -1,0 +1,352 @@
+"""aie as a library: open a vault, hand in events, get back what ran.
+
+Everything that works on a vault goes through :class:`AsyncOrchestrator`, the commands included. It is the engine of its
+state folder if no other process is; otherwise it hands requests to the one that is, and reads what became of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
+
+from filelock import FileLock, Timeout
+
+from aie.act import PluginCaller
+from aie.config import Config
+from aie.delivery import Delivery
+from aie.desk import Channels
+from aie.engine import Engine
+from aie.errors import AieError, BusyError
+from aie.events import Event
+from aie.feed import Feed
+from aie.history import History
+from aie.journal import FILE_NAME, connect
+from aie.library import Library
+from aie.plugins.registry import Registry
+from aie.requests import Counter, ask, perform
+from aie.run import RunStatus
+from aie.seams import Clock, Ids, SystemClock
+from aie.templates import TemplateCompiler
+
+T = TypeVar("T")
+LINGER_S = 60.0  # a command that is its own engine sees waits through that are shorter than this
+RELOAD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run an event started, and how it stands: ended, or parked for a time, a person or a plugin."""
+
+    run_id: str
+    workflow_id: str
+    status: RunStatus
+    error: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventResult:
+    """What became of an event. ``new`` is False when it had arrived before; it then started nothing."""
+
+    event_id: str
+    new: bool
+    runs: tuple[RunResult, ...]
+    skipped: tuple[Mapping[str, Any], ...] = ()  # workflow_id, reason, failed: for each that did not start
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowView:
+    """A workflow with its counters, which live in the journal and never in its file."""
+
+    workflow_id: str
+    name: str
+    description: str
+    trigger_event: str
+    enabled: bool
+    execution_count: int
+    last_executed: datetime | None
+    path: str
+
+
+class AsyncOrchestrator:
+    """A vault, opened. Use it as an async context manager."""
+
+    def __init__(
+        self,
+        vault: str | os.PathLike[str],
+        *,
+        plugins: Mapping[str, object] = MappingProxyType({}),
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        caller: PluginCaller | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config = Config.load(Path(vault), os.environ if env is None else env)
+        self.compiler = TemplateCompiler()
+        self.library = Library(self.config.workflow_folders, self.compiler)
+        self.registry = Registry.load(self.config, extra=plugins)
+        self.clock: Clock = clock or SystemClock()
+        self._seams: dict[str, Any] = {"clock": self.clock, "ids": ids, "caller": caller}
+        self.engine: Engine | None = None
+        self.delivery: Delivery | None = None
+        self.channels: Channels | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._lock: FileLock | None = None
+        self._reader: Any = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    @property
+    def journal_path(self) -> Path:
+        return self.config.state_dir / FILE_NAME
+
+    async def open(self, *, serve: bool = False) -> None:
+        """Become the engine of the state folder. With another one there: hand requests to it, or, if this one is to
+        ``serve``, fail with :class:`BusyError`.
+        """
+        self.library.refresh()
+        lock = self._take_lock()
+        if lock is None:
+            if serve:
+                raise BusyError(
+                    f"another aie is at work here (process {holder(self.config.state_dir) or 'unknown'})",
+                    where=str(self.config.state_dir),
+                    hint="stop that one first; other commands work beside it",
+                )
+            return
+        self._lock = lock
+        try:
+            self.engine = Engine(self.config, self.registry, self.library, self.compiler, **self._seams)
+            await self.engine.start()
+        except BaseException:
+            self.engine = None
+            lock.release()
+            raise
+        self.delivery = Delivery(self.engine, self.registry.sinks())
+        self.channels = Channels(self.engine, self.registry.channels())
+        self._start(self.delivery.run(), Counter(self.engine).run())
+
+    def _take_lock(self) -> FileLock | None:
+        """The lock of the state folder; None if another process has it. The system frees it when its holder dies."""
+        folder = self.config.state_dir
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(folder / "engine.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return None
+        (folder / "engine.pid").write_text(str(os.getpid()))
+        return lock
+
+    def _start(self, *loops: Coroutine[Any, Any, Any]) -> None:
+        self._tasks += [asyncio.create_task(loop) for loop in loops]
+
+    def serve(self) -> None:
+        """Start all sources, watch the workflow files and keep the approval channels in step, until closed."""
+        assert self.engine is not None
+        assert self.channels is not None
+        self._start(*self.channels.loops(), self._watch_workflows())
+        self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
+
+    async def _watch_workflows(self) -> None:
+        while True:
+            await self.clock.sleep(RELOAD_S)
+            self.library.refresh()
+
+    async def close(self) -> None:
+        """Let what is going on come to rest or be cut off, tell sinks and channels, and free the state folder."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        if self.engine is None:
+            return
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        engine, self.engine = self.engine, None
+        try:
+            if self.channels is not None:
+                await self.channels.sync()
+            if self.delivery is not None:
+                await self.delivery.flush()
+        finally:
+            await engine.stop(last=self.delivery.flush if self.delivery else None)
+            if self._lock is not None:
+                self._lock.release()
+
+    # --- asking for things ---------------------------------------------------------------------------------------
+
+    async def _request(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.engine is not None:
+            return await perform(self.engine, request)
+        answer = await ask(self.journal_path, request, self.clock)
+        if "error" in answer:
+            raise AieError(answer["error"], where=answer.get("where", ""), hint=answer.get("hint", ""))
+        return answer
+
+    async def process_event(self, event: Event, *, forced: bool = False, linger_s: float = LINGER_S) -> EventResult:
+        """Record an event, carry out what it starts, and come back when every run of it has ended or is parked.
+
+        Waits shorter than ``linger_s`` are seen through. Raises :class:`EventError` when the event is not acceptable.
+        """
+        event = event.checked()
+        fields = {
+            "event_type": event.event_type, "source": event.source, "data": dict(event.data),
+            "timestamp": event.timestamp, "event_id": event.event_id, "workflow_id": event.workflow_id,
+        }  # fmt: skip
+        answer = await self._request({"kind": "event", "event": fields, "forced": forced})
+        runs = [await self._rest(run["seq"], linger_s) for run in answer["runs"]] if answer["new"] else []
+        return EventResult(event.event_id, answer["new"], tuple(runs), tuple(answer["skipped"]))
+
+    async def _rest(self, run_seq: int, linger_s: float) -> RunResult:
+        """How a run stands once it has come to rest."""
+        while True:
+            if self.engine is not None:
+                await self.engine.ended(run_seq)
+            row = self.history.run(run_seq)
+            due_in_s = (row.wake_at - self.clock.now()).total_seconds() if row.wake_at else None
+            waits = row.status is RunStatus.WAITING and due_in_s is not None and due_in_s <= linger_s
+            if row.status is not RunStatus.RUNNING and not waits:
+                return RunResult(row.run_id, row.workflow_id, row.status, row.error)
+            await self.clock.sleep(0.02 if due_in_s is None else min(max(due_in_s, 0.005), 0.2))
+
+    async def settle(self, linger_s: float = LINGER_S) -> None:
+        """Wait until nothing is being carried out any more, and the approval channels show what there is to show."""
+        if self.engine is None:
+            return
+        assert self.channels is not None
+        for _ in range(3):  # a channel may bring a decision, which starts something, which asks again
+            await self.engine.idle(linger_s)
+            revision = self.engine.approvals_revision
+            await self.channels.sync()
+            if self.engine.approvals_revision == revision:
+                break
+        await self.engine.idle(linger_s)
+
+    async def decide(
+        self, approval_id: str, *, approved: bool, by: str, channel: str, evidence: str, comment: str = ""
+    ) -> dict[str, Any]:
+        """Decide an approval: ``{"accepted": …, "message": …}``."""
+        return await self._request(
+            {"kind": "decide", "approval_id": approval_id, "approved": approved, "by": by, "channel": channel,
+             "evidence": evidence, "comment": comment}
+        )  # fmt: skip
+
+    async def switch(self, workflow_id: str, enabled: bool, *, by: str) -> None:
+        """Enable or disable a workflow, whatever its file says."""
+        await self._request({"kind": "switch", "workflow_id": workflow_id, "enabled": enabled, "by": by})
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> History:
+        """What is on record; of the running engine's journal if this one is not the engine."""
+        if self.engine is not None:
+            return self.engine.history
+        if self._reader is None:
+            self._reader = connect(self.journal_path)
+        return History(self._reader)
+
+    def workflows(self) -> dict[str, WorkflowView]:
+        """The workflows that can be used, by id, with their counters."""
+        counts, switches = self.history.counts(), self.history.switches()
+        views = {}
+        for workflow_id, workflow in sorted(self.library.shelf.workflows.items()):
+            count = counts.get(workflow_id)
+            views[workflow_id] = WorkflowView(
+                workflow_id=workflow_id,
+                name=workflow.name,
+                description=workflow.description,
+                trigger_event=workflow.trigger_event,
+                enabled=switches.get(workflow_id, workflow.enabled),
+                execution_count=count.runs if count else 0,
+                last_executed=count.last_started if count else None,
+                path=workflow.where,
+            )
+        return views
+
+
+def holder(state_dir: Path) -> str:
+    """The process id of the engine that holds the state folder, as far as it left one."""
+    with contextlib.suppress(OSError):
+        return (state_dir / "engine.pid").read_text().strip()
+    return ""
+
+
+class WorkflowOrchestrator:
+    """The same for plain scripts: an event loop in a thread of its own, and methods that wait.
+
+    Also a context manager; without ``with``, call :meth:`close` (what was accepted is safe either way).
+    """
+
+    def __init__(self, vault_path: str | os.PathLike[str], **options: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="aie", daemon=True)
+        self._thread.start()
+        try:
+            self._orchestrator = AsyncOrchestrator(vault_path, **options)
+            self._wait(self._orchestrator.open())
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def process_event(self, event: Event) -> list[str]:
+        """Record the event and carry out what it starts; the ids of the workflows that ran, in order.
+
+        A workflow that waits for a person (or longer than a minute) counts as run and goes on in the background, or the
+        next time this vault is opened. An event that arrived before gives an empty list.
+        """
+        return [run.workflow_id for run in self.run_event(event).runs]
+
+    def run_event(self, event: Event) -> EventResult:
+        """The same, with each run's id and status."""
+        return self._wait(self._orchestrator.process_event(event))
+
+    @property
+    def workflows(self) -> dict[str, WorkflowView]:
+        """The workflows by id, with ``execution_count`` and ``last_executed``."""
+
+        async def look() -> dict[str, WorkflowView]:
+            return self._orchestrator.workflows()
+
+        return self._wait(look())
+
+    def close(self) -> None:
+        if self._loop.is_closed():
+            return
+
+        async def end() -> None:
+            await self._orchestrator.settle(0)
+            await self._orchestrator.close()
+
+        try:
+            self._wait(end())
+        finally:
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,133 @@
+"""Requests of other aie commands to the engine that is running, left in the journal and answered there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from aie import schema
+from aie.engine import Accepted, Engine
+from aie.errors import AieError, BusyError
+from aie.events import Event
+from aie.history import History
+from aie.journal import Batch, connect, stamp, translate
+from aie.machine import error_of
+from aie.plain import dumps
+from aie.seams import Clock
+
+log = logging.getLogger("aie.requests")
+
+LOOK_S = 0.05
+ANSWER_WITHIN_S = 30.0
+
+
+async def perform(engine: Engine, request: dict[str, Any], *, request_id: int | None = None) -> dict[str, Any]:
+    """Carry out one request and give its answer. With a ``request_id`` the answer is recorded as well."""
+    match request["kind"]:
+        case "event":
+            return await _accept(engine, request, request_id)
+        case "decide":
+            decision = await engine.decide(
+                request["approval_id"], approved=request["approved"], by=request["by"], channel=request["channel"],
+                evidence=request["evidence"], comment=request.get("comment", ""),
+            )  # fmt: skip
+            return {"accepted": decision.accepted, "message": decision.message}
+        case "switch":
+            await engine.switch(request["workflow_id"], request["enabled"], by=request["by"])
+            return {"accepted": True}
+    return {
+        "error": f"this aie does not know the request {request['kind']!r}",
+        "hint": "stop and start aie start again",
+    }
+
+
+async def _accept(engine: Engine, request: dict[str, Any], request_id: int | None) -> dict[str, Any]:
+    fields = request["event"]
+    event = Event(**fields)
+    told: dict[str, Any] = {}
+
+    def answer(batch: Batch, accepted: list[Accepted]) -> None:
+        told.update(as_answer(accepted[0]))
+        if request_id is not None:
+            batch.add(schema.ANSWER, dumps(told), request_id)
+
+    await engine.accept_all([event], forced=request.get("forced", False), answer=answer)
+    return told
+
+
+def as_answer(accepted: Accepted) -> dict[str, Any]:
+    return {
+        "event_seq": accepted.event_seq,
+        "new": accepted.new,
+        "runs": [
+            {"seq": seq, "run_id": run_id, "workflow_id": workflow_id} for seq, run_id, workflow_id in accepted.runs
+        ],
+        "skipped": [
+            {"workflow_id": found.workflow.workflow_id, "reason": found.reason, "failed": found.error is not None}
+            for found in accepted.matches
+            if not found.starts
+        ],
+    }
+
+
+class Counter:
+    """The running engine's side: looks for requests and answers them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._version: int | None = None
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            if self._something_changed():
+                for request_id, request in self._engine.history.requests():
+                    await self._answer(request_id, request)
+            await self._engine.clock.sleep(LOOK_S)
+
+    def _something_changed(self) -> bool:
+        """Whether any connection has written since the last look: a cheap question, asked many times a second."""
+        version = int(str(self._engine.journal.reader.execute("PRAGMA data_version").fetchall()[0][0]))
+        changed, self._version = version != self._version, version
+        return changed
+
+    async def _answer(self, request_id: int, request: dict[str, Any]) -> None:
+        try:
+            answer = await perform(self._engine, request, request_id=request_id)
+        except Exception as error:  # whoever asked is told, whatever it was
+            if not isinstance(error, AieError):
+                log.exception("a request failed")
+            answer = error_of(error)
+        if self._engine.history.answer(request_id) is None:
+            batch = Batch()
+            batch.add(schema.ANSWER, dumps(answer), request_id)
+            await self._engine.journal.commit(batch)
+
+
+async def ask(path: Path, request: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    """The other side: leave a request for the running engine and wait for the answer."""
+    connection = connect(path)
+    try:
+        history = History(connection)
+        try:
+            connection.execute("INSERT INTO intake (request, at) VALUES (?, ?)", (dumps(request), stamp(clock.now())))
+        except apsw.Error as error:
+            raise translate(error, path) from error
+        request_id = connection.last_insert_rowid()
+        waited_s = 0.0
+        while (answer := history.answer(request_id)) is None:
+            if waited_s >= ANSWER_WITHIN_S:
+                raise BusyError(
+                    "the running aie has not answered yet; the request is kept and will be carried out",
+                    where=str(path.parent),
+                    hint="see whether aie start is well; do not ask again",
+                )
+            await asyncio.sleep(LOOK_S)
+            waited_s += LOOK_S
+        return answer
+    finally:
+        connection.close()
