@@ -1,0 +1,47 @@
+# The commands of this workspace; `make help` lists them. The first one that needs it sets up .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
+UV := 0.13.9
+
+.PHONY: help setup demo test check wheels constraints
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything into .venv, once; again when a dependency changes
+
+demo: $(STAMP) ## see the five shipped workflows at work, in a scratch vault
+	$(BIN)/python -m tests.demo
+
+test: $(STAMP) ## run all tests; make test ARGS="-k approvals" runs some
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## lint, formatting, types and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheels: $(STAMP) ## build every package into dist/
+	rm -rf dist
+	set -e; for package in $(PACKAGES); do $(BIN)/python -m build --wheel --no-isolation --outdir dist $$package; done
+
+constraints: ## write constraints.txt anew from constraints.in; UPGRADE=--upgrade moves to the newest versions
+	rm -rf build/uv
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet uv==$(UV)
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url $(UPGRADE) --output-file constraints.txt constraints.in
+
+$(STAMP): constraints.txt pyproject.toml $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "aie needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.12 setup" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@touch $@
