@@ -1,0 +1,39 @@
+"""What the vault plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from aie.actions import ActionHandler
+from aie.approvals import ApprovalChannel
+from aie.files import Files
+from aie.hookspecs import hookimpl
+from aie.sources import EventSource
+from aie_vault.actions import create_file
+from aie_vault.approval_notes import note_channel
+from aie_vault.notifications import send_notification
+from aie_vault.settings import VaultSettings
+from aie_vault.source import file_source
+
+
+@hookimpl
+def aie_settings() -> type[BaseModel]:
+    return VaultSettings
+
+
+@hookimpl
+def aie_event_sources(settings: VaultSettings) -> Sequence[EventSource]:
+    return [file_source(settings)]
+
+
+@hookimpl
+def aie_action_handlers(settings: VaultSettings) -> Sequence[ActionHandler]:
+    files = Files()
+    return [create_file(settings, files), send_notification(settings, files)]
+
+
+@hookimpl
+def aie_approval_channels(settings: VaultSettings) -> Sequence[ApprovalChannel]:
+    return [note_channel(settings, Files())]
