@@ -68,9 +68,16 @@ class BoundTraits:
         self.parsed(params)
 
     def parsed(self, params: Mapping[str, Json]) -> BaseModel:
-        """The parameters as the action's own model; :class:`ParameterError` names each that does not fit."""
+        """The parameters as the action's own model; :class:`ParameterError` names each that does not fit.
+
+        A number where the action wants text is that number's text: a lone placeholder keeps its type, and an invoice
+        number may well be a number.
+        """
         try:
-            return self.handler.params.model_validate(params)
+            try:
+                return self.handler.params.model_validate(params)
+            except ValidationError as error:
+                return self.handler.params.model_validate(_numbers_as_text(params, error))
         except ValidationError as error:
             raise ParameterError(
                 "; ".join(_complaint(problem) for problem in error.errors(include_url=False)),
@@ -79,6 +86,19 @@ class BoundTraits:
             ) from None
         except AieError as error:
             raise ParameterError(error.message, where=error.where or self.bound.name, hint=error.hint) from error
+
+
+def _numbers_as_text(params: Mapping[str, Json], error: ValidationError) -> Mapping[str, Json]:
+    """The parameters with the numbers that were found where text belongs made text."""
+    wanted = {
+        problem["loc"][0]
+        for problem in error.errors(include_url=False)
+        if problem["type"] == "string_type" and len(problem["loc"]) == 1
+    }
+    return {
+        name: str(value) if name in wanted and isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in params.items()
+    }
 
 
 def _complaint(problem: Any) -> str:

@@ -1,0 +1,379 @@
+"""The machine: what follows from a definition and what is on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aie import machine
+from aie.errors import ParameterError, PluginError
+from aie.machine import Advance, Call, Failure, Looked, Success, Unknown
+from aie.plain import Json
+from aie.run import Run, RunStatus, StepStatus
+from aie.templates import TemplateCompiler
+from aie.workflow import parse_workflow
+from tests.stand_ins import workflow
+
+NOW = datetime(2026, 2, 9, 17, 30, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@dataclass(frozen=True)
+class Kind:
+    asks_first: bool = False
+    repeatable: bool = True
+    can_look: bool = False
+    optional: frozenset[str] = frozenset()
+
+    def check(self, params: Mapping[str, Json]) -> None:
+        if "bad" in params:
+            raise ParameterError("bad is not a parameter of this action", where="test")
+
+
+KINDS = {
+    "note": Kind(),
+    "mail": Kind(asks_first=True, repeatable=False),
+    "pay": Kind(repeatable=False),
+    "book": Kind(repeatable=False, can_look=True),
+}
+
+
+def traits_of(action_type: str) -> Kind:
+    if action_type not in KINDS:
+        raise PluginError(f"{action_type} needs the package aie-{action_type}")
+    return KINDS[action_type]
+
+
+def run_of(*actions: dict[str, Any], data: dict[str, Any] | None = None) -> Run:
+    compiled = parse_workflow(json.dumps(workflow("w", *actions)), TemplateCompiler(), where="w.json")
+    event: dict[str, Json] = {
+        "event_type": "manual_trigger",
+        "source": "t",
+        "data": data or {},
+        "timestamp": "",
+        "event_id": "e",
+    }
+    return Run("run_1", compiled, event, NOW, BERLIN)
+
+
+def step(action_type: str, **fields: Any) -> dict[str, Any]:
+    return {"action_type": action_type, "retry_count": 0, **fields}
+
+
+def advance(run: Run, *, now: datetime = NOW, busy: frozenset[int] = frozenset()) -> Advance:
+    return machine.advance(run, traits_of, now, busy)
+
+
+def settled(run: Run, outcome: machine.CallOutcome, index: int | None = None, *, now: datetime = NOW) -> Run:
+    """The run after the (first) call that follows had this outcome."""
+    following = advance(run, now=now)
+    call = following.calls[0] if index is None else next(call for call in following.calls if call.index == index)
+    kind = traits_of(following.run.workflow.steps[call.index].action_type)
+    return machine.settle(following.run, call, outcome, kind, now, 0.0)
+
+
+def statuses(run: Run) -> dict[str, str]:
+    return {run.workflow.steps[index].id: str(record.status) for index, record in sorted(run.steps.items())}
+
+
+def test_steps_run_top_to_bottom_one_at_a_time() -> None:
+    run = run_of(step("note", parameters={"n": 1}), step("note", parameters={"n": 2}))
+    first = advance(run)
+    assert [(call.index, call.params) for call in first.calls] == [(0, {"n": 1})]
+    run = settled(run, Success({"ok": True}))
+    second = advance(run)
+    assert [(call.index, call.params) for call in second.calls] == [(1, {"n": 2})]
+    run = settled(run, Success())
+    assert advance(run).status is RunStatus.SUCCEEDED
+
+
+def test_a_false_condition_skips_its_step() -> None:
+    run = run_of(step("note", condition="event.data.amount > 5"), step("note"), data={"amount": 1})
+    following = advance(run)
+    assert statuses(following.run) == {"action_0": "skipped"}
+    assert [call.index for call in following.calls] == [1]
+
+
+def test_a_condition_that_fails_is_not_false_but_fails_the_step() -> None:
+    following = advance(run_of(step("note", condition="event.data.amount > 5"), step("note")))
+    assert following.status is RunStatus.FAILED
+    assert following.calls == ()
+    assert following.error is not None
+    assert "amount" in following.error["error"]
+
+
+def test_on_success_jumps_over_steps() -> None:
+    run = run_of(step("note", on_success="last"), step("note"), step("note", id="last"))
+    assert [call.index for call in advance(settled(run, Success())).calls] == [2]
+
+
+def test_a_jump_to_the_number_of_steps_ends_the_run() -> None:
+    run = run_of(step("note", on_success="action_2"), step("note"))
+    assert advance(settled(run, Success())).status is RunStatus.SUCCEEDED
+
+
+def test_on_failure_goes_to_its_handler_and_the_run_succeeds() -> None:
+    run = run_of(step("note", on_failure="handler"), step("note"), step("note", id="handler"))
+    run = settled(run, Failure({"error": "no"}))
+    assert [call.index for call in advance(run).calls] == [2]
+    assert advance(settled(run, Success())).status is RunStatus.SUCCEEDED
+
+
+def test_a_failed_step_without_on_failure_fails_the_run() -> None:
+    run = settled(run_of(step("note"), step("note")), Failure({"error": "no"}))
+    following = advance(run)
+    assert (following.status, following.calls) == (RunStatus.FAILED, ())
+    assert following.error == {"error": "no", "step": "action_0"}
+
+
+def test_retry_count_is_the_number_of_attempts_after_the_first() -> None:
+    run, now, attempts = run_of(step("note", retry_count=2)), NOW, []
+    for _ in range(3):
+        following = advance(run, now=now)
+        attempts.append(following.calls[0].attempt)
+        run = settled(run, Failure({"error": "no"}, retryable=True), now=now)
+        now += timedelta(hours=1)
+    assert attempts == [1, 2, 3]
+    assert advance(run, now=now).status is RunStatus.FAILED
+
+
+def test_a_failure_that_is_not_worth_it_is_not_retried() -> None:
+    run = settled(run_of(step("note", retry_count=3)), Failure({"error": "no"}))
+    assert advance(run).status is RunStatus.FAILED
+
+
+def test_retries_wait_longer_each_time_and_honour_what_the_service_asks() -> None:
+    run = run_of(step("note", retry_count=5, retry={"initial_s": 1, "factor": 2, "max_s": 60}))
+    waits = [machine.retry_delay_s(run.workflow.steps[0], attempt, 0.0) for attempt in (1, 2, 3, 10)]
+    assert waits == [1, 2, 4, 60]
+    asked = settled(run, Failure({"error": "busy"}, retryable=True, retry_after_s=90))
+    assert asked.steps[0].wake_at == NOW + timedelta(seconds=90)
+
+
+def test_a_wait_succeeds_when_its_time_has_come_and_not_before() -> None:
+    run = settled(run_of(step("note"), step("note")), Success({"waited": True}, wait_until=NOW + timedelta(days=3)))
+    parked = advance(run, now=NOW + timedelta(days=2))
+    assert (parked.status, parked.wake_at, parked.calls) == (RunStatus.WAITING, NOW + timedelta(days=3), ())
+    woken = advance(run, now=NOW + timedelta(days=3))
+    assert statuses(woken.run) == {"action_0": "succeeded"}
+    assert [call.index for call in woken.calls] == [1]
+
+
+def test_a_request_holds_up_only_what_uses_its_result() -> None:
+    run = run_of(step("mail", id="letter"), step("note"), step("note", parameters={"x": "{{ results.letter.sent }}"}))
+    following = advance(run)
+    assert statuses(following.run) == {"letter": "asked"}
+    assert [call.index for call in following.calls] == [1]
+    waiting = advance(settled(run, Success()))
+    assert (waiting.status, waiting.calls) == (RunStatus.ASKING, ())
+
+
+def test_an_approved_step_runs_and_then_what_waited_for_it() -> None:
+    run = run_of(step("mail", id="letter"), step("note", parameters={"x": "{{ results.letter.sent }}"}))
+    run = machine.decide(advance(run).run, 0, True, {"approved": True}, NOW)
+    run = settled(run, Success({"sent": "yes"}))
+    assert [(call.index, call.params) for call in advance(run).calls] == [(1, {"x": "yes"})]
+
+
+def test_a_rejected_step_is_rejected_and_what_needs_it_is_skipped() -> None:
+    run = run_of(
+        step("mail", id="letter"),
+        step("note", id="needs", parameters={"x": "{{ results.letter.sent }}"}),
+        step("note", id="needs_that", condition="results.needs.status == 'success'"),
+        step("note", id="free"),
+    )
+    run = settled(machine.decide(advance(run).run, 0, False, {"approved": False}, NOW), Success())
+    following = advance(run)
+    assert statuses(following.run) == {
+        "letter": "rejected", "needs": "skipped", "needs_that": "skipped", "free": "succeeded",
+    }  # fmt: skip
+    assert following.status is RunStatus.SUCCEEDED
+
+
+def test_on_failure_follows_a_rejection() -> None:
+    run = run_of(step("mail", on_failure="told_no"), step("note"), step("note", id="told_no"))
+    run = machine.decide(advance(run).run, 0, False, {}, NOW)
+    assert [call.index for call in advance(run).calls] == [2]
+
+
+@pytest.mark.parametrize("holds", [{"await_approval": True}, {"on_success": "action_2"}, {"on_failure": "action_2"}])
+def test_later_steps_wait_when_the_way_on_depends_on_the_decision(holds: dict[str, Any]) -> None:
+    following = advance(run_of(step("mail", **holds), step("note"), step("note")))
+    assert (following.status, following.calls) == (RunStatus.ASKING, ())
+
+
+def test_a_failing_run_still_carries_out_what_a_person_approves() -> None:
+    run = settled(run_of(step("mail"), step("note"), step("note")), Failure({"error": "disk"}))
+    assert advance(run).status is RunStatus.ASKING
+    run = machine.decide(advance(run).run, 0, True, {}, NOW)
+    assert [call.index for call in advance(run).calls] == [0]
+    ended = advance(settled(run, Success()))
+    assert (ended.status, ended.calls) == (RunStatus.FAILED, ())
+
+
+def test_a_missing_plugin_blocks_the_run_until_it_is_there() -> None:
+    run = run_of(step("note"), step("fax", parameters={"n": 1}))
+    following = advance(settled(run, Success()))
+    assert following.status is RunStatus.BLOCKED
+    assert following.run.steps[1].error == {"error": "fax needs the package aie-fax"}
+    again = machine.advance(following.run, lambda name: Kind(), NOW)
+    assert [(call.index, call.params) for call in again.calls] == [(1, {"n": 1})]
+
+
+def test_only_an_action_that_may_do_harm_twice_is_put_on_record_before_the_call() -> None:
+    def first(action_type: str) -> tuple[bool, dict[str, str]]:
+        following = advance(run_of(step(action_type)))
+        return following.calls[0].intent_first, statuses(following.run)
+
+    assert first("note") == (False, {})
+    assert first("pay") == (True, {"action_0": "started"})
+
+
+def after_crash(action_type: str) -> Advance:
+    """What follows when the process died during the call: only what was on record is left."""
+    return advance(advance(run_of(step(action_type))).run)
+
+
+def test_after_a_crash_a_repeatable_action_runs_again_with_the_same_key() -> None:
+    before = advance(run_of(step("note"))).calls[0]
+    again = after_crash("note").calls[0]
+    assert again == before
+
+
+def test_after_a_crash_an_action_that_can_look_looks_first() -> None:
+    following = after_crash("book")
+    assert [(call.look_up, call.intent_first) for call in following.calls] == [(True, False)]
+    run, call = following.run, following.calls[0]
+    happened = machine.settle(run, call, Looked(True, {"id": 7}), KINDS["book"], NOW, 0)
+    assert advance(happened).status is RunStatus.SUCCEEDED
+    not_happened = machine.settle(run, call, Looked(False), KINDS["book"], NOW, 0)
+    assert [(call.look_up, call.attempt) for call in advance(not_happened).calls] == [(False, 2)]
+    cannot_tell = machine.settle(run, call, Looked(None), KINDS["book"], NOW, 0)
+    assert advance(cannot_tell).status is RunStatus.UNCERTAIN
+
+
+def test_after_a_crash_anything_else_is_uncertain_and_a_person_says() -> None:
+    following = after_crash("pay")
+    assert (following.status, following.calls) == (RunStatus.UNCERTAIN, ())
+    done = machine.resolve(following.run, 0, True, {"id": 7}, NOW)
+    assert advance(done).status is RunStatus.SUCCEEDED
+    again = machine.resolve(following.run, 0, False, None, NOW)
+    assert [call.attempt for call in advance(again).calls] == [2]
+
+
+def test_a_lost_answer_is_never_retried_by_guessing() -> None:
+    run = settled(run_of(step("pay", retry_count=5)), Unknown({"error": "connection lost"}))
+    assert advance(run).status is RunStatus.UNCERTAIN
+
+
+def test_a_step_that_is_being_carried_out_is_not_started_again() -> None:
+    following = advance(run_of(step("note"), step("note")), busy=frozenset({0}))
+    assert (following.status, following.calls) == (RunStatus.RUNNING, ())
+
+
+def test_templates_see_the_results_so_far_and_the_time_the_step_was_reached() -> None:
+    run = run_of(
+        step("note", id="a"),
+        step("note", parameters={"text": "{{ results.a.id }}/{{ results.action_0.status }}/{{ now }}"}),
+    )
+    run = settled(run, Success({"id": 7}), now=NOW + timedelta(minutes=1))
+    call = advance(run, now=NOW + timedelta(days=9)).calls[0]
+    assert call.params == {"text": "7/success/2026-02-09T18:31:00+01:00"}
+
+
+def test_parameters_an_action_cannot_take_fail_the_step_before_anything_is_done() -> None:
+    following = advance(run_of(step("pay", parameters={"bad": 1}, retry_count=3)))
+    assert (following.status, following.calls) == (RunStatus.FAILED, ())
+
+
+def test_deciding_twice_is_refused() -> None:
+    run = machine.decide(advance(run_of(step("mail"))).run, 0, True, {}, NOW)
+    with pytest.raises(ValueError, match="nobody was asked"):
+        machine.decide(run, 0, False, {}, NOW)
+
+
+# --- random histories ---------------------------------------------------------------------------------------------
+
+OUTCOMES = st.sampled_from(["success", "fail", "retry", "unknown", "crash", "look"])
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> list[dict[str, Any]]:
+    count = draw(st.integers(1, 6))
+    steps = []
+    for index in range(count):
+        fields: dict[str, Any] = {"retry_count": draw(st.integers(0, 2))}
+        for jump in ("on_success", "on_failure"):
+            if draw(st.integers(0, 4)) == 0:
+                fields[jump] = f"action_{draw(st.integers(index + 1, count))}"
+        if index and draw(st.booleans()):
+            fields["condition"] = f"results.get('action_{draw(st.integers(0, index - 1))}', {{}}).get('status') != 'x'"
+        fields["await_approval"] = draw(st.integers(0, 5)) == 0
+        steps.append({"action_type": draw(st.sampled_from(sorted(KINDS))), **fields})
+    return steps
+
+
+@given(definitions(), st.lists(OUTCOMES, max_size=60), st.lists(st.booleans(), max_size=10))
+def test_no_history_repeats_a_success_or_an_unsafe_call_and_every_one_ends(
+    actions: list[dict[str, Any]], outcomes: list[str], decisions: list[bool]
+) -> None:
+    run, now = run_of(*actions), NOW
+    succeeded: set[int] = set()
+    unresolved: set[int] = set()
+    script = iter(outcomes)
+    for _ in range(400):
+        following = advance(run, now=now)
+        run = following.run
+        if not following.calls:
+            if following.status.ended:
+                break
+            asked = [index for index, record in run.steps.items() if record.status is StepStatus.ASKED]
+            uncertain = [index for index, record in run.steps.items() if record.status is StepStatus.UNCERTAIN]
+            if asked:
+                run = machine.decide(run, asked[0], decisions.pop() if decisions else True, {}, now)
+            elif uncertain:
+                unresolved.discard(uncertain[0])
+                run = machine.resolve(run, uncertain[0], True, None, now)
+            else:
+                assert following.wake_at is not None
+                now = max(now, following.wake_at)
+            continue
+        call = following.calls[0]
+        kind = KINDS[run.workflow.steps[call.index].action_type]
+        assert call.index not in succeeded, "a recorded success is never repeated"
+        if not call.look_up and not kind.repeatable:
+            assert call.index not in unresolved, "an unknown outcome is never repeated by guessing"
+        run = _carry_out(run, call, kind, next(script, "success"), now, unresolved)
+        if run.steps.get(call.index) is not None and run.steps[call.index].status is StepStatus.SUCCEEDED:
+            succeeded.add(call.index)
+        now += timedelta(seconds=1)
+    else:
+        raise AssertionError("the run does not end")
+
+
+def _carry_out(run: Run, call: Call, kind: Kind, word: str, now: datetime, unresolved: set[int]) -> Run:
+    if word == "crash":
+        if not call.look_up:
+            unresolved.add(call.index)
+        return run
+    outcome: machine.CallOutcome = Success({})
+    if call.look_up:
+        outcome = {"success": Looked(True), "look": Looked(None)}.get(word, Looked(False))
+        if word not in ("success", "look"):
+            unresolved.discard(call.index)
+    elif word == "fail":
+        outcome = Failure({"error": "no"})
+    elif word == "retry":
+        outcome = Failure({"error": "no"}, retryable=True)
+    elif word == "unknown":
+        unresolved.add(call.index)
+        outcome = Unknown({"error": "?"})
+    return machine.settle(run, call, outcome, kind, now, 0.5)
