@@ -39,7 +39,8 @@ SENT = {
         "to": "customer@example.com",
         "subject": "Invoice INV-2026-001 - $5000",
         "body": "Dear Customer,\n\nYour invoice INV-2026-001 for $5000 has been created.\n\n"
-        "Please review and process payment at your earliest convenience.\n\nThank you for your business!\n\nBest regards,\nAI Employee",
+        "Please review and process payment at your earliest convenience.\n\nThank you for your business!\n\n"
+        "Best regards,\nAI Employee",
         "priority": "normal",
     },
     "email_to_calendar": {
