@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aie.builtin import schedule as schedule_source
-from aie.builtin.cron import cron_problem, due_times, zone_problem
 from aie.builtin.schedule import Due, Schedule, due, named_schedules, next_times, workflow_schedule
 from aie.builtin.settings import CoreSettings
+from aie.cron import cron_problem, due_times, zone_problem
 from aie.events import Event
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+from aie.cron import cron_problem, zone_problem
 from aie.errors import DefinitionError, EventError
-from aie.plain import parse_json
+from aie.plain import parse_json, shown
 
 MAX_STEPS = 200
 MAX_TIMEOUT_S = 86_400
@@ -31,6 +34,16 @@ class ScheduleDefinition(_Part):
     cron: str = Field(description="five fields: minute hour day month weekday", examples=["0 8 * * 1-5"])
     timezone: str | None = Field(default=None, description="IANA zone; the vault's when left out")
     catch_up: CatchUp = Field(default="once", description="what to do about times that passed while aie was off")
+
+    @field_validator("cron")
+    @classmethod
+    def _cron_line(cls, value: str) -> str:
+        return _usable(value, cron_problem(value))
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        return value if value is None else _usable(value, zone_problem(value))
 
 
 class RetryDefinition(_Part):
@@ -74,7 +87,7 @@ class WorkflowDefinition(_Part):
     workflow_id: Name
     name: str = Field(default="", max_length=300)
     description: str = Field(default="", max_length=5_000)
-    version: str | int | None = None
+    version: Annotated[str | int | None, Field(description="yours to count; aie does not read it")] = None
     trigger_event: str = Field(min_length=1, max_length=200, description="the event type that starts it")
     trigger_condition: str | None = Field(default=None, description="an expression; it starts only when this is true")
     schedule: ScheduleDefinition | None = Field(
@@ -106,8 +119,22 @@ class WorkflowDefinition(_Part):
         )
 
 
+class FileError(DefinitionError):
+    """Everything that is wrong with one file: says the first thing, lists the others, and has each in ``problems``."""
+
+    def __init__(self, problems: Sequence[DefinitionError]) -> None:
+        first, *others = problems
+        more = "".join(
+            f"\n{other.where}: {other.message}" + (f"; {other.hint}" if other.hint else "") for other in others
+        )
+        super().__init__(first.message + more, where=first.where, hint=first.hint)
+        self.problems = tuple(problems)
+
+
 def parse_definition(text: str | bytes, *, where: str) -> WorkflowDefinition:
-    """The definition in one file; :class:`DefinitionError` lists everything that is wrong with it."""
+    """The definition in one file. Raises FileError with all that is wrong with its fields, or DefinitionError when
+    there are none to look at.
+    """
     try:
         value = parse_json(text, where=where, max_bytes=MAX_FILE_BYTES)
     except EventError as error:
@@ -119,43 +146,88 @@ def parse_definition(text: str | bytes, *, where: str) -> WorkflowDefinition:
     try:
         return WorkflowDefinition.model_validate(value)
     except ValidationError as error:
-        problems = [_sentence(problem, value) for problem in error.errors(include_url=False)]
-        first_place, first, hint = problems[0]
-        more = "".join(f"\n{place}: {text}" + (f" ({note})" if note else "") for place, text, note in problems[1:])
-        raise DefinitionError(
-            first + more, where=f"{where}, {first_place}" if first_place else where, hint=hint
-        ) from None
+        found = error.errors(include_url=False)
+    misspelt = {(*problem["loc"][:-1], _meant(problem)) for problem in found if problem["type"] == "extra_forbidden"}
+    # A key that is there, misspelt, is not missing as well.
+    found = [problem for problem in found if problem["type"] != "missing" or problem["loc"] not in misspelt]
+    found = [problem for problem in found if problem["loc"] != ("version", "int")]
+    raise FileError([_error(problem, value, where) for problem in found])
+
+
+def _error(problem: ErrorDetails, value: dict[str, Any], where: str) -> DefinitionError:
+    path = list(problem["loc"])
+    place = _place(path, value)
+    key = str(path[-1])
+    if path[0] == "version":  # text or number: one finding is enough
+        place, key = "version", "version"
+    elif isinstance(path[-1], int):
+        key = "an action"
+    message, hint = _sentence(problem, key)
+    return DefinitionError(message, where=f"{where}, {place}" if place else where, hint=hint)
+
+
+def _sentence(problem: ErrorDetails, key: str) -> tuple[str, str]:
+    """What is wrong, and what would be right, for one of pydantic's findings."""
+    kind, found, limits = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _fields_at(problem)
+        meant = _meant(problem)
+        return f"unknown key {key!r}", f"did you mean {meant!r}?" if meant else f"known here: {', '.join(known)}"
+    if kind == "missing":
+        needed = "every workflow needs workflow_id, trigger_event and actions; every action an action_type"
+        return f"{key!r} is missing", "a schedule needs a cron line" if key == "cron" else needed
+    if kind == "not_usable":
+        return problem["msg"], ""
+    if kind in ("string_pattern_mismatch", "string_too_short", "string_too_long"):
+        return f"{key!r} cannot be {shown(found)}", _NAME_RULES.get(key, "write a text of 1 to 200 characters")
+    if kind in ("too_short", "too_long"):
+        return f"there are {len(found)} actions", f"a workflow has 1 to {MAX_STEPS}"
+    wanted = _WANTED.get(kind) or re.sub(r"^Input should be (a valid )?", "", problem["msg"])
+    if kind in _LIMITS:
+        wanted = f"a number {_LIMITS[kind]} {next(iter(limits.values())):g}"
+    quoted = isinstance(found, str) and re.fullmatch(r"-?[0-9.]+|true|false", found) and wanted != "text"
+    subject = key if key == "an action" else repr(key)
+    return f"{subject} must be {wanted}, found {_found(found)}", "write it without quotation marks" if quoted else ""
+
+
+_NAME_RULES = {
+    "workflow_id": "letters, digits, '_', '-' and '.', beginning with a letter or digit, up to 120 of them",
+    "id": "letters, digits and '_', beginning with a letter or '_', up to 80 of them",
+}
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+_LIMITS = {
+    "greater_than": "above",
+    "greater_than_equal": "of at least",
+    "less_than": "below",
+    "less_than_equal": "of at most",
+}
+
+
+def _found(value: object) -> str:
+    return _kind(value) if isinstance(value, (dict, list, bool, type(None))) else shown(value)
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}
     return names.get(type(value), "null" if value is None else type(value).__name__)
 
 
-def _sentence(problem: Any, value: dict[str, Any]) -> tuple[str, str, str]:
-    """(place, what is wrong, what would be right) for one of pydantic's findings."""
-    path = list(problem["loc"])
-    place = _place(path, value)
-    found = problem.get("input")
-    if problem["type"] == "extra_forbidden":
-        known = _fields_at(path)
-        close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-        return place, f"unknown key {str(path[-1])!r}", hint
-    if problem["type"] == "missing":
-        return (
-            place,
-            f"{path[-1]!r} is missing",
-            "every workflow needs workflow_id, trigger_event and actions; every action an action_type",
-        )
-    message = re.sub(r"^Input should be", "must be", problem["msg"])
-    return (
-        place,
-        f"{message}, found {found!r}"[:500]
-        if not isinstance(found, (dict, list))
-        else f"{message}, found {_kind(found)}",
-        "",
-    )
+def _meant(problem: ErrorDetails) -> str:
+    """The key that an unknown one looks like, or nothing."""
+    close = difflib.get_close_matches(str(problem["loc"][-1])[:100], _fields_at(problem), n=1, cutoff=0.5)
+    return close[0] if close else ""
 
 
 def _place(path: list[Any], value: dict[str, Any]) -> str:
@@ -167,10 +239,18 @@ def _place(path: list[Any], value: dict[str, Any]) -> str:
     return ".".join(map(str, path))
 
 
-def _fields_at(path: list[Any]) -> list[str]:
+def _fields_at(problem: ErrorDetails) -> list[str]:
+    path = problem["loc"]
     model: type[BaseModel] = WorkflowDefinition
-    if path[0] == "actions":
+    if path[0] == "actions" and len(path) > 1:
         model = RetryDefinition if "retry" in path[2:-1] else StepDefinition
-    elif path[0] == "schedule":
+    elif path[0] == "schedule" and len(path) > 1:
         model = ScheduleDefinition
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _usable(value: str, problem: str) -> str:
+    """The value; or the problem as a validation error whose message is that sentence and nothing else."""
+    if problem:
+        raise PydanticCustomError("not_usable", "{problem}", {"problem": problem})
+    return value

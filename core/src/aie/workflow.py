@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from aie.conditions import Condition
-from aie.definition import RetryDefinition, ScheduleDefinition, StepDefinition, WorkflowDefinition, parse_definition
+from aie.definition import (
+    FileError,
+    RetryDefinition,
+    ScheduleDefinition,
+    StepDefinition,
+    WorkflowDefinition,
+    parse_definition,
+)
 from aie.errors import AieError, DefinitionError
 from aie.plain import Json, digest, dumps
 from aie.templates import Template, TemplateCompiler
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +69,18 @@ class Workflow:
 
 
 def compile_workflow(definition: WorkflowDefinition, compiler: TemplateCompiler, *, where: str) -> Workflow:
-    """Check and compile; :class:`DefinitionError` names the step and the field."""
-    numbers = _step_numbers(definition, where)
-    condition = None
-    if definition.trigger_condition is not None:
-        condition = _condition(definition.trigger_condition, f"{where}, trigger_condition")
-    steps = tuple(
-        _compile_step(step, index, numbers, len(definition.actions), compiler, where)
+    """Check and compile; :class:`FileError` has everything that is wrong, each with its step and field."""
+    problems: list[DefinitionError] = []
+    numbers = _step_numbers(definition, where, problems)
+    source = definition.trigger_condition
+    condition = _try(problems, lambda: _condition(source, f"{where}, trigger_condition"))
+    count = len(definition.actions)
+    steps = [
+        _compile_step(step, index, numbers, count, compiler, where, problems)
         for index, step in enumerate(definition.actions)
-    )
+    ]
+    if problems:
+        raise FileError(problems)
     content = definition.content()
     return Workflow(
         workflow_id=definition.workflow_id,
@@ -75,7 +90,7 @@ def compile_workflow(definition: WorkflowDefinition, compiler: TemplateCompiler,
         condition=condition,
         schedule=definition.schedule,
         enabled=definition.enabled,
-        steps=steps,
+        steps=tuple(step for step in steps if step is not None),
         hash=digest(content),
         body=dumps(content),
         where=where,
@@ -87,55 +102,73 @@ def parse_workflow(text: str | bytes, compiler: TemplateCompiler, *, where: str)
     return compile_workflow(parse_definition(text, where=where), compiler, where=where)
 
 
-def _step_numbers(definition: WorkflowDefinition, where: str) -> dict[str, int]:
+def _try(problems: list[DefinitionError], compile_part: Callable[[], T]) -> T | None:
+    """The part; or None, and what is wrong with it among the problems."""
+    try:
+        return compile_part()
+    except DefinitionError as error:
+        problems.append(error)
+    except AieError as error:
+        problems.append(DefinitionError(error.message, where=error.where, hint=error.hint))
+    return None
+
+
+def _step_numbers(definition: WorkflowDefinition, where: str, problems: list[DefinitionError]) -> dict[str, int]:
     """Every name a step answers to: ``action_N``, and its own id."""
     numbers = {f"action_{index}": index for index in range(len(definition.actions))}
     for index, step in enumerate(definition.actions):
         if step.id is None:
             continue
-        if numbers.get(step.id, index) != index:
-            raise DefinitionError(
-                f"the id {step.id!r} is taken by step {numbers[step.id] + 1}",
-                where=f"{where}, step {step.id}, id",
-                hint="give each step an id of its own",
+        if numbers.setdefault(step.id, index) != index:
+            problems.append(
+                DefinitionError(
+                    f"the id {step.id!r} is taken by action_{numbers[step.id]}",
+                    where=f"{where}, step action_{index}, id",
+                    hint="give each step an id of its own",
+                )
             )
-        numbers[step.id] = index
     return numbers
 
 
 def _compile_step(
-    step: StepDefinition, index: int, numbers: dict[str, int], count: int, compiler: TemplateCompiler, where: str
-) -> Step:
+    step: StepDefinition,
+    index: int,
+    numbers: dict[str, int],
+    count: int,
+    compiler: TemplateCompiler,
+    where: str,
+    problems: list[DefinitionError],
+) -> Step | None:
     label = f"{where}, step {step.id or f'action_{index}'}"
-    condition = None
-    if step.condition is not None:
-        condition = _condition(step.condition, f"{label}, condition")
-    try:
-        parameters = compiler.parse(step.parameters, where=f"{label}, parameters")
-    except AieError as error:
-        raise DefinitionError(error.message, where=error.where, hint=error.hint) from error
-    used = [parameters.result_steps, *([condition.result_steps] if condition else [])]
+    condition = _try(problems, lambda: _condition(step.condition, f"{label}, condition"))
+    parameters = _try(problems, lambda: compiler.parse(step.parameters, where=f"{label}, parameters"))
+    on_success = _try(problems, lambda: _jump(step.on_success, "on_success", index, numbers, count, label))
+    on_failure = _try(problems, lambda: _jump(step.on_failure, "on_failure", index, numbers, count, label))
+    if parameters is None:
+        return None
+    needs: frozenset[int] = frozenset()
+    for field, used in (("condition", condition), ("parameters", parameters)):
+        if used is not None:
+            steps = _try(problems, partial(_needs, used.result_steps, index, numbers, f"{label}, {field}"))
+            needs |= steps or frozenset()
     return Step(
         index=index,
         id=step.id or f"action_{index}",
         action_type=step.action_type,
         parameters=parameters,
         condition=condition,
-        on_success=_jump(step.on_success, "on_success", index, numbers, count, label),
-        on_failure=_jump(step.on_failure, "on_failure", index, numbers, count, label),
+        on_success=on_success,
+        on_failure=on_failure,
         attempts=step.retry_count + 1,
         retry=step.retry,
         timeout_s=step.timeout,
         await_approval=step.await_approval,
-        needs=_needs(used, index, numbers, label),
+        needs=needs,
     )
 
 
-def _condition(source: str, where: str) -> Condition:
-    try:
-        return Condition.parse(source, where=where)
-    except AieError as error:
-        raise DefinitionError(error.message, where=error.where, hint=error.hint) from error
+def _condition(source: str | None, where: str) -> Condition | None:
+    return None if source is None else Condition.parse(source, where=where)
 
 
 def _jump(target: str | None, field: str, index: int, numbers: dict[str, int], count: int, label: str) -> int | None:
@@ -160,22 +193,16 @@ def _jump(target: str | None, field: str, index: int, numbers: dict[str, int], c
     return number
 
 
-def _needs(used: list[frozenset[str] | None], index: int, numbers: dict[str, int], label: str) -> frozenset[int]:
+def _needs(names: frozenset[str] | None, index: int, numbers: dict[str, int], where: str) -> frozenset[int]:
     """The earlier steps a step uses; all of them when its use of ``results`` cannot be told from the text."""
-    needs: set[int] = set()
-    for names in used:
-        if names is None:
-            needs.update(range(index))
-            continue
-        for name in names:
-            number = numbers.get(name)
-            if number is None or number >= index:
-                earlier = [known for known, place in numbers.items() if place < index]
-                close = difflib.get_close_matches(name, earlier, n=1)
-                raise DefinitionError(
-                    f"uses results.{name}, and no earlier step has that name",
-                    where=label,
-                    hint=f"did you mean {close[0]!r}?" if close else f"earlier steps: {', '.join(earlier) or 'none'}",
-                )
-            needs.add(number)
-    return frozenset(needs)
+    if names is None:
+        return frozenset(range(index))
+    earlier = {known: place for known, place in numbers.items() if place < index}
+    for name in sorted(names - earlier.keys()):
+        close = difflib.get_close_matches(name, earlier, n=1)
+        raise DefinitionError(
+            f"uses results.{name}, and no earlier step has that name",
+            where=where,
+            hint=f"did you mean {close[0]!r}?" if close else f"earlier steps: {', '.join(earlier) or 'none'}",
+        )
+    return frozenset(earlier[name] for name in names)

@@ -18,8 +18,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from aie.builtin.cron import cron_problem, due_times, zone_problem
 from aie.builtin.settings import CoreSettings, ScheduleSettings
+from aie.cron import cron_problem, due_times, zone_problem
 from aie.events import Event, EventType
 from aie.plain import Json
 from aie.sources import EventSource, ScheduledWorkflow, SourceContext
