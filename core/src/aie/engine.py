@@ -151,7 +151,7 @@ class Engine:
             soon = self._timers and self._timers[0][0] <= until
             if not soon and self._quiet.is_set():
                 return
-            await self.clock.sleep(0.01)
+            await asyncio.sleep(0.005)
 
     # --- events --------------------------------------------------------------------------------------------------
 
@@ -376,17 +376,23 @@ class Engine:
         live = self._revive(seq)
         live.driven = True
         live.nudge = asyncio.Event()
+        rested = False
         try:
             await self._drive(live)
+            rested = True
         finally:
             live.driven = False
             if self._live.get(seq) is live:
                 del self._live[seq]
+            for watcher in self._watchers.pop(seq, ()):
+                if watcher.done():
+                    continue
+                if rested:
+                    watcher.set_result(live.status)
+                else:
+                    watcher.cancel()
         if live.wake_at is not None and not live.status.ended:
             self._set_timer(live.wake_at, seq)
-        for watcher in self._watchers.pop(seq, ()):
-            if not watcher.done():
-                watcher.set_result(live.status)
 
     async def _drive(self, live: Live) -> None:
         assert live.nudge is not None

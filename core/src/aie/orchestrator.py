@@ -24,7 +24,7 @@ from aie.config import Config
 from aie.delivery import Delivery
 from aie.desk import Channels
 from aie.engine import Engine
-from aie.errors import AieError, BusyError
+from aie.errors import AieError, BusyError, JournalError
 from aie.events import Event
 from aie.feed import Feed
 from aie.history import History
@@ -141,13 +141,19 @@ class AsyncOrchestrator:
     def _take_lock(self) -> FileLock | None:
         """The lock of the state folder; None if another process has it. The system frees it when its holder dies."""
         folder = self.config.state_dir
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(folder / "engine.lock", timeout=0)
         try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = FileLock(folder / "engine.lock", timeout=0)
             lock.acquire()
+            (folder / "engine.pid").write_text(str(os.getpid()))
         except Timeout:
             return None
-        (folder / "engine.pid").write_text(str(os.getpid()))
+        except OSError as error:
+            raise JournalError(
+                f"the state folder cannot be used: {error.strerror}",
+                where=str(folder),
+                hint="check its permissions and its disk, or set AIE_STATE_DIR to a folder of yours",
+            ) from error
         return lock
 
     def _start(self, *loops: Coroutine[Any, Any, Any]) -> None:
@@ -221,7 +227,7 @@ class AsyncOrchestrator:
             waits = row.status is RunStatus.WAITING and due_in_s is not None and due_in_s <= linger_s
             if row.status is not RunStatus.RUNNING and not waits:
                 return RunResult(row.run_id, row.workflow_id, row.status, row.error)
-            await self.clock.sleep(0.02 if due_in_s is None else min(max(due_in_s, 0.005), 0.2))
+            await asyncio.sleep(0.02 if due_in_s is None else min(max(due_in_s, 0.005), 0.2))
 
     async def settle(self, linger_s: float = LINGER_S) -> None:
         """Wait until nothing is being carried out any more, and the approval channels show what there is to show."""

@@ -110,7 +110,7 @@ class Counter:
 
 async def ask(path: Path, request: dict[str, Any], clock: Clock) -> dict[str, Any]:
     """The other side: leave a request for the running engine and wait for the answer."""
-    connection = connect(path)
+    connection = await _connect(path)
     try:
         history = History(connection)
         try:
@@ -131,3 +131,19 @@ async def ask(path: Path, request: dict[str, Any], clock: Clock) -> dict[str, An
         return answer
     finally:
         connection.close()
+
+
+async def _connect(path: Path) -> apsw.Connection:
+    """The journal of an engine that may only just be starting."""
+    for _ in range(100):
+        if path.exists():
+            connection = connect(path)
+            if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name='intake'").fetchall()[0][0]:
+                return connection
+            connection.close()
+        await asyncio.sleep(LOOK_S)
+    raise BusyError(
+        "another aie holds this state folder, and has no journal",
+        where=str(path.parent),
+        hint="look whether aie start is well, or stop it",
+    )

@@ -1,0 +1,273 @@
+"""The engine: retries, timers, loops, decisions, reloads and misbehaving handlers, with a clock that tests move."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aie import ActionContext, AsyncOrchestrator, Effect, Event, Outcome, RetryableError, UncertainError
+from aie.errors import BusyError
+from aie.history import RunRow
+from aie.run import RunStatus
+from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, Services, make_vault, workflow
+
+
+def manual(event_id: str = "e1", **data: Any) -> Event:
+    return Event("manual_trigger", "test", data, event_id=event_id)
+
+
+async def emit(orchestrator: AsyncOrchestrator, event: Event) -> None:
+    """Hand in an event without waiting for its runs."""
+    assert orchestrator.engine is not None
+    await orchestrator.engine.accept(event)
+
+
+async def rest(orchestrator: AsyncOrchestrator) -> RunRow:
+    """Let everything come to rest that does not wait for the clock; the newest run."""
+    assert orchestrator.engine is not None
+    await orchestrator.engine.idle()
+    return orchestrator.history.runs()[0]
+
+
+def test_a_retry_waits_for_its_time_and_survives_a_restart(tmp_path: Path) -> None:
+    failures = [RetryableError("busy", retry_after_s=600), RetryableError("busy")]
+
+    def flaky(params: dict[str, Any], context: ActionContext) -> str:
+        if failures:
+            raise failures.pop(0)
+        return context.idempotency_key
+
+    scripted, clock = Scripted({"flaky": flaky}), ManualClock()
+    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "flaky", "retry_count": 3}))
+
+    async def main() -> list[Any]:
+        seen: list[Any] = []
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, clock=clock, env={}) as orchestrator:
+            await emit(orchestrator, manual())
+            row = await rest(orchestrator)
+            seen.append((row.status, row.wake_at == MONDAY + timedelta(seconds=600)))
+        clock.move(seconds=601)
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, clock=clock, env={}) as orchestrator:
+            seen.append((await rest(orchestrator)).status)
+            clock.move(seconds=10)
+            await asyncio.sleep(0.01)
+            seen.append((await rest(orchestrator)).status)
+        return seen
+
+    assert asyncio.run(main()) == [(RunStatus.WAITING, True), RunStatus.WAITING, RunStatus.SUCCEEDED]
+    assert [attempt for _, _, attempt in scripted.calls] == [1, 2, 3]
+
+
+def test_a_timer_that_came_due_while_aie_was_off_fires_once(tmp_path: Path) -> None:
+    scripted, clock = Scripted({"note": lambda params, context: None}), ManualClock()
+    wait = {"action_type": "wait", "parameters": {"duration": "3 days"}}
+    vault = make_vault(tmp_path / "v", workflow("w", wait, {"action_type": "note"}))
+
+    async def once() -> RunStatus:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, clock=clock, env={}) as orchestrator:
+            if clock.now() == MONDAY:
+                await emit(orchestrator, manual())
+            return (await rest(orchestrator)).status
+
+    assert asyncio.run(once()) is RunStatus.WAITING
+    clock.move(days=30)
+    assert [asyncio.run(once()), asyncio.run(once())] == [RunStatus.SUCCEEDED] * 2
+    assert len(scripted.calls) == 1
+
+
+def test_workflows_that_start_one_another_are_stopped(tmp_path: Path) -> None:
+    again = {"action_type": "run_workflow", "parameters": {"workflow_id": "w"}, "retry_count": 0}
+    vault = make_vault(tmp_path / "v", workflow("w", again))
+
+    async def main() -> list[str]:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            await orchestrator.settle()
+            return [str(run.status) for run in orchestrator.history.runs(limit=1000)]
+
+    statuses = asyncio.run(main())
+    assert statuses == ["failed", *["succeeded"] * 16]
+
+
+def test_events_emitted_by_a_step_start_their_workflows_once(tmp_path: Path) -> None:
+    scripted = Scripted({"note": lambda params, context: None})
+    emit_event = {
+        "action_type": "emit_event",
+        "parameters": {"event_type": "ping", "data": {"n": "{{ event.data.n }}"}},
+    }
+    note = {"action_type": "note", "parameters": {"n": "{{ event.data.n }}"}}
+    vault = make_vault(tmp_path / "v", workflow("a", emit_event), workflow("b", note, trigger="ping"))
+
+    async def main() -> None:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            await orchestrator.process_event(manual(n=7))
+            await orchestrator.settle()
+
+    asyncio.run(main())
+    assert scripted.calls == [("note", {"n": 7}, 1)]
+
+
+def test_the_first_decision_wins_whoever_else_decides_at_the_same_time(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    mail = {"action_type": "send_email", "parameters": {"to": "a@b.example", "subject": "s", "body": "b"}}
+    note = {
+        "action_type": "send_notification",
+        "parameters": {"title": "{{ event.data.approved }} {{ event.data.title }}", "message": "m"},
+    }
+    vault = make_vault(tmp_path / "v", workflow("w", mail), workflow("told", note, trigger="approval_received"))
+
+    async def main() -> tuple[list[bool], str]:
+        async with AsyncOrchestrator(vault, plugins={"s": Services(outbox)}, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            (approval,) = orchestrator.history.approvals()
+            answers = await asyncio.gather(
+                *(
+                    orchestrator.decide(
+                        approval.approval_id, approved=number % 2 == 0, by=f"p{number}", channel="t", evidence="t"
+                    )
+                    for number in range(8)
+                )
+            )
+            await orchestrator.settle()
+            late = await orchestrator.decide(approval.approval_id, approved=False, by="late", channel="t", evidence="t")
+            return [answer["accepted"] for answer in answers], late["message"]
+
+    accepted, late = asyncio.run(main())
+    assert accepted == [True, *[False] * 7]
+    assert late.startswith("it was already approved on ")
+    assert late.endswith(" UTC, by p0 (t)")
+    assert len(outbox.sent()) == 1
+    assert len(list((vault / "Inbox").glob("NOTIFICATION_*"))) == 1
+
+
+def test_a_changed_file_is_taken_up_and_runs_under_way_keep_their_version(tmp_path: Path) -> None:
+    scripted, clock = Scripted({"note": lambda params, context: None}), ManualClock()
+
+    def version(text: str) -> dict[str, Any]:
+        wait = {"action_type": "wait", "parameters": {"duration": 60}}
+        return workflow("w", wait, {"action_type": "note", "parameters": {"version": text}})
+
+    vault = make_vault(tmp_path / "v", version("old"))
+    path = vault / "workflows" / "w.json"
+
+    async def main() -> list[str]:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, clock=clock, env={}) as orchestrator:
+            await emit(orchestrator, manual("e1"))
+            await rest(orchestrator)
+            path.write_text(json.dumps(version("newer")), encoding="utf-8")
+            orchestrator.library.refresh()
+            await emit(orchestrator, manual("e2"))
+            path.write_text("{ half writ", encoding="utf-8")
+            orchestrator.library.refresh()
+            problems = [error.where.split(",")[0] for error in orchestrator.library.shelf.problems]
+            await emit(orchestrator, manual("e3"))
+            path.unlink()
+            orchestrator.library.refresh()
+            await emit(orchestrator, manual("e4"))
+            await rest(orchestrator)
+            clock.move(seconds=61)
+            await asyncio.sleep(0.01)
+            await rest(orchestrator)
+            return problems
+
+    problems = asyncio.run(main())
+    assert [problem.split(":")[0] for problem in problems] == [str(path)]
+    assert sorted(params["version"] for _, params, _ in scripted.calls) == ["newer", "newer", "old"]
+
+
+def raises(error: BaseException) -> Callable[[dict[str, Any], ActionContext], Any]:
+    def behave(params: dict[str, Any], context: ActionContext) -> Any:
+        raise error
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("behave", "complaint"),
+    [
+        (raises(SystemExit(3)), "SystemExit: 3"),
+        (raises(KeyboardInterrupt()), "KeyboardInterrupt: "),
+        (raises(GeneratorExit()), "GeneratorExit: "),
+        (raises(MemoryError()), "MemoryError: "),
+        (lambda params, context: object(), "t.odd did its work, but what it returned is not data"),
+        (lambda params, context: {"x": float("nan")}, "t.odd did its work, but what it returned is not data"),
+        (lambda params, context: "x" * 50_000_000, "t.odd did its work, but what it returned is not data"),
+        (lambda params, context: Outcome(events=("no event",)), "t.odd did its work"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_handler_takes_down_its_step_and_not_the_engine(
+    tmp_path: Path, behave: Callable[[dict[str, Any], ActionContext], Any], complaint: str
+) -> None:
+    scripted = Scripted({"odd": behave, "ok": lambda params, context: None})
+    vault = make_vault(
+        tmp_path / "v",
+        workflow("bad", {"action_type": "odd", "retry_count": 0}),
+        workflow("good", {"action_type": "ok"}),
+    )
+
+    async def main() -> dict[str, Any]:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            result = await orchestrator.process_event(manual())
+            return {run.workflow_id: (run.status, (run.error or {}).get("error", "")) for run in result.runs}
+
+    found = asyncio.run(main())
+    assert found["good"] == (RunStatus.SUCCEEDED, "")
+    assert found["bad"][0] is RunStatus.FAILED
+    assert found["bad"][1].startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "error", [UncertainError("the answer was lost"), ConnectionResetError("reset"), RuntimeError("bug")]
+)
+def test_an_outside_effect_nobody_is_sure_about_is_not_repeated(tmp_path: Path, error: Exception) -> None:
+    scripted = Scripted({"pay": raises(error)}, effect=Effect.EXTERNAL, repeatable=False)
+    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "pay", "retry_count": 5}))
+
+    async def main() -> RunStatus:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            (approval,) = orchestrator.history.approvals()
+            await orchestrator.decide(approval.approval_id, approved=True, by="me", channel="t", evidence="t")
+            await orchestrator.settle()
+            return orchestrator.history.runs()[0].status
+
+    assert asyncio.run(main()) is RunStatus.UNCERTAIN
+    assert len(scripted.calls) == 1
+
+
+def test_many_steps_in_a_row_cost_one_commit_each(tmp_path: Path) -> None:
+    scripted = Scripted({"note": lambda params, context: None})
+    vault = make_vault(tmp_path / "v", workflow("w", *({"action_type": "note"} for _ in range(40))))
+    with (vault / "aie.toml").open("a", encoding="utf-8") as file:
+        file.write("[logs]\nenabled = false\n")  # the sinks' own commits are not what is counted
+
+    async def main() -> int:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            assert orchestrator.engine is not None
+            before = orchestrator.engine.journal.commits
+            await emit(orchestrator, manual())
+            await rest(orchestrator)
+            return orchestrator.engine.journal.commits - before
+
+    assert asyncio.run(main()) == 41  # the event with its run, then each step with what follows from it
+    assert len(scripted.calls) == 40
+
+
+def test_a_second_engine_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v")
+
+    async def main() -> str:
+        async with AsyncOrchestrator(vault, env={}):
+            second = AsyncOrchestrator(vault, env={})
+            with pytest.raises(BusyError) as caught:
+                await second.open(serve=True)
+            return caught.value.message
+
+    assert asyncio.run(main()) == f"another aie is at work here (process {os.getpid()})"
