@@ -137,7 +137,7 @@ def play(demo: Demo) -> None:
     print("\nTaken up, carried out, and filed:", (vault / "Done" / note.name).relative_to(vault))
 
     title("6. The morning routine, as the clock would start it at 08:00")
-    demo.aie("run", "morning_automation")
+    demo.aie("emit", "scheduled_trigger", "trigger_time=08:00", "date=2026-02-09", "pending_count=0")
     for path in demo.notes("Inbox", "MORNING_BRIEFING_*"):
         show_note(path, vault)
 

@@ -111,6 +111,8 @@ def _action_execution(fields: _Fields) -> str:
         return f"Action {step} failed and will be tried again{_why(fields)}"
     if status == "uncertain":
         return f"Action {step} may have happened or not, and waits for a person{_why(fields)}"
+    if status == "blocked":
+        return f"Action {step} waits for a plugin{_why(fields)}"
     if fields.get("error") or status in _FAILED:
         return f"Action {step} failed{_why(fields)}"
     line = f"Executing action: {_text(fields, 'target')}"

@@ -1,0 +1,116 @@
+"""The command line: ``aie``. A command's module is imported when the command is run, not to list it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+# name: (module in aie.cli, one line of help, panel)
+COMMANDS = {
+    "init": ("init", "Make a vault, or adopt the one you have.", "Set up"),
+    "plugins": ("plugins", "What is installed, and what it adds.", "Set up"),
+    "doctor": ("doctor", "Check the whole set-up; says what to mend first.", "Set up"),
+    "start": ("start", "Watch everything and run workflows until stopped.", "Work"),
+    "run": ("run", "Run one workflow now.", "Work"),
+    "emit": ("emit", "Hand in an event.", "Work"),
+    "workflows": ("workflows", "List, check and switch workflows.", "Work"),
+    "events": ("events", "What happened.", "Work"),
+    "approvals": ("approvals", "What waits for your decision.", "Review"),
+    "runs": ("runs", "What ran, and how it went.", "Review"),
+    "audit": ("audit", "The record of everything done.", "Review"),
+}
+PANELS = ("Set up", "Work", "Review")
+_OPTIONS = (("--version", "Show the version and exit."), ("-h, --help", "Show this message and exit."))
+MAX_WIDTH = 100
+
+
+class LazyGroup(click.Group):
+    """Lists its commands from :data:`COMMANDS`; imports one when it is called. ``aie PLUGIN …`` runs a plugin's own.
+
+    Its help is drawn here, in the look that rich-click gives the help of commands: importing rich takes ten times as
+    long as printing this page.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return click.Command(name=cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in COMMANDS:
+            command = importlib.import_module(f"aie.cli.{COMMANDS[name][0]}").command
+            return name, command, args[1:]
+        if not name.startswith("-"):
+            found = importlib.import_module("aie.cli.plugins").plugin_command(name)
+            if found is not None:
+                return name, found, args[1:]
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = min(formatter.width + 2, MAX_WIDTH)  # click keeps two columns free
+        formatter.write("\n Usage: aie [OPTIONS] COMMAND [ARGS]...\n\n")
+        for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
+            formatter.width = width - 2
+            with formatter.indentation():
+                formatter.write_text(paragraph)
+            formatter.write("\n")
+        for panel in PANELS:
+            rows = [(name, text) for name, (_, text, where) in COMMANDS.items() if where == panel]
+            formatter.write(_panel(panel, rows, width))
+        formatter.write(_panel("Options", _OPTIONS, width))
+
+
+def _panel(title: str, rows: Iterable[tuple[str, str]], width: int) -> str:
+    """A box of two columns. What does not fit the width is cut, so that the box stays one."""
+    inner = width - 4
+    lines = [f"{name:<12}{text}"[:inner] for name, text in rows]
+    body = "".join(f"│ {line:<{inner}} │\n" for line in lines)
+    return f"╭─ {title} {'─' * (inner - len(title) - 1)}╮\n{body}╰{'─' * (inner + 2)}╯\n"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=False)
+@click.version_option(package_name="aie-core", message="aie %(version)s")
+def root() -> None:
+    """Workflows for a small business: something happens, steps are drafted, you decide, everything is on record.
+
+    New here? Try aie init, then aie start.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run a command and end the process: 0 done, 1 failed, 2 wrong usage."""
+    arguments = sys.argv[1:] if args is None else args
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows '?' for it
+    try:
+        code: Any = root.main(arguments, prog_name="aie", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        if "--json" in arguments:
+            sys.stdout.write(json.dumps({"error": error.format_message()}, ensure_ascii=False) + "\n")
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader went away (aie runs list | head): that is not our failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        from aie.cli.output import show_failure  # noqa: PLC0415 - nothing of it is needed by aie --help
+
+        sys.exit(show_failure(error, json_output="--json" in arguments, verbose="--verbose" in arguments))
+    sys.exit(code if isinstance(code, int) else 0)

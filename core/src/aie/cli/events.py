@@ -1,0 +1,133 @@
+"""``aie events``: what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from aie.cli.output import Output, WrongUseError, common_options, local, shorten
+from aie.cli.runs import run_record, words_for
+from aie.cli.vaults import load_config, read_history
+from aie.config import Config
+from aie.dry_run import seen
+from aie.history import EventRow, History
+from aie.library import Library
+from aie.match import match
+from aie.plain import Json
+from aie.templates import TemplateCompiler
+
+
+@click.group()
+def command() -> None:
+    """What happened."""
+
+
+@command.command("list")
+@click.option("--type", "event_type", default=None, help="Only events of this type.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, newest first.")
+@common_options
+def list_events(event_type: str | None, limit: int, vault: Path | None, output: Output) -> None:
+    """The events, newest first."""
+    config = load_config(vault)
+    history = read_history(config)
+    rows = history.events(event_type=event_type, limit=limit) if history else []
+    table = []
+    for row in rows:
+        assert history is not None
+        started = len(history.runs_of_event(row.seq))
+        output.record({**_record(row), "runs": started})
+        table.append(
+            (local(row.received_at, config.timezone)[:16], row.event_type, row.source, str(started), row.event_id)
+        )
+    empty = f"No event of the type {event_type}." if event_type else "Nothing has happened yet. Try: aie emit"
+    output.table(("received", "type", "source", "runs", "event"), table, empty=empty, whole=("received", "type"))
+    if len(rows) == limit:
+        output.line(f"(the newest {limit}; --limit shows more)")
+
+
+@command.command("show")
+@click.argument("event", metavar="EVENT")
+@common_options
+def show(event: str, vault: Path | None, output: Output) -> None:
+    """One event: its data, the runs it started, and why other workflows would not start.
+
+    The first characters of its id will do, or SOURCE/ID.
+    """
+    config = load_config(vault)
+    history = read_history(config)
+    row = one_event(history, event)
+    assert history is not None
+    runs = history.runs_of_event(row.seq)
+    others = _others(config, history, row, {run.workflow_id for run in runs})
+    output.record(
+        {**_record(row), "data": row.data, "runs": [run_record(run) for run in runs], "not_started_as_of_now": others}
+    )
+    zone = config.timezone
+    output.line(f"{row.event_type} from {row.source}  ({row.event_id})")
+    output.line(f"  received {local(row.received_at, zone)}   timestamp {row.timestamp}")
+    if row.workflow_id:
+        output.line(f"  only for {row.workflow_id}")
+    output.line("\nData")
+    for name, value in row.data.items():
+        output.line(f"  {name}: {shorten(value if isinstance(value, str) else repr(value), 300)}")
+    if not row.data:
+        output.line("  none")
+    output.line("\nStarted")
+    for run in runs:
+        output.line(f"  {run.workflow_id}: {words_for(history, run, zone)}   ({run.run_id})")
+    if not runs:
+        output.line("  nothing")
+    if others:
+        output.line("\nNot started (judged by the workflows as of now)")
+    for other in others:
+        output.line(f"  {other['workflow_id']}: {other['reason']}")
+        for path, value in other["saw"].items():
+            output.line(f"      saw {path} = {shorten(repr(value), 60)}")
+
+
+def one_event(history: History | None, text: str) -> EventRow:
+    """The event with this id (or source/id), or whose id alone begins with it."""
+    rows = history.find_events(text) if history else []
+    if len(rows) == 1:
+        return rows[0]
+    if not rows:
+        raise WrongUseError(f"no event has the id {text!r}", where="EVENT", hint="aie events list shows the events")
+    found = "\n".join(f"    {row.source}/{row.event_id}  {row.event_type}" for row in rows)
+    raise WrongUseError(
+        f"{len(rows)} events answer to {text!r}:\n{found}", where="EVENT", hint="give more of the id, or SOURCE/ID"
+    )
+
+
+def _record(row: EventRow) -> dict[str, Any]:
+    return {
+        "event_id": row.event_id,
+        "event_type": row.event_type,
+        "source": row.source,
+        "timestamp": row.timestamp,
+        "received_at": row.received_at.isoformat(timespec="milliseconds"),
+        "workflow_id": row.workflow_id,
+    }
+
+
+def _others(config: Config, history: History, row: EventRow, started: set[str]) -> list[dict[str, Any]]:
+    """Why each other workflow on this type does not start for the event, as the files are now."""
+    library = Library(config.workflow_folders, TemplateCompiler())
+    library.refresh()
+    shelf = library.shelf
+    if row.workflow_id is not None:
+        candidates = [shelf.workflows[row.workflow_id]] if row.workflow_id in shelf.workflows else []
+    else:
+        candidates = list(shelf.by_event.get(row.event_type, ()))
+    plain: dict[str, Json] = row.plain()
+    found = match(plain, candidates, addressed_to=row.workflow_id, switches=history.switches())
+    return [
+        {
+            "workflow_id": one.workflow.workflow_id,
+            "reason": one.reason if not one.starts else "it would start now; its file or its switch has changed since",
+            "saw": dict(seen(one, plain)),
+        }
+        for one in found
+        if one.workflow.workflow_id not in started
+    ]

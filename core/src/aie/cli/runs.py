@@ -1,0 +1,230 @@
+"""``aie runs``: what ran, and how it went."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import rich_click as click
+
+from aie.cli.output import Output, WrongUseError, common_options, local, shorten
+from aie.cli.vaults import load_config, read_history
+from aie.doctor import engine_at_work
+from aie.history import History, RunRow
+from aie.plain import dumps
+from aie.run import RunStatus, StepRecord, StepStatus
+
+_STEP_WORDS = {
+    StepStatus.ASKED: "waits for you",
+    StepStatus.STARTED: "under way",
+    StepStatus.RETRYING: "will be tried again",
+}
+
+
+@click.group()
+def command() -> None:
+    """What ran, and how it went."""
+
+
+@command.command("list")
+@click.option("--workflow", "workflow_id", default=None, help="Only runs of this workflow.")
+@click.option("--status", type=click.Choice([str(status) for status in RunStatus]), default=None, help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many, newest first.")
+@common_options
+def list_runs(workflow_id: str | None, status: str | None, limit: int, vault: Path | None, output: Output) -> None:
+    """The runs, newest first."""
+    config = load_config(vault)
+    history = read_history(config)
+    rows = history.runs(workflow_id=workflow_id, status=status, limit=limit) if history else []
+    table = []
+    for row in rows:
+        assert history is not None
+        output.record(run_record(row))
+        table.append(
+            (
+                local(row.created_at, config.timezone)[:16],
+                row.workflow_id,
+                words_for(history, row, config.timezone),
+                row.run_id,
+            )
+        )
+    empty = "No such runs." if workflow_id or status else "Nothing has run yet. Try: aie emit, or aie start"
+    output.table(("started", "workflow", "status", "run"), table, empty=empty, whole=("started", "run"))
+    if len(rows) == limit:
+        output.line(f"(the newest {limit}; --limit shows more)")
+
+
+@command.command("show")
+@click.argument("run", metavar="RUN")
+@common_options
+def show(run: str, vault: Path | None, output: Output) -> None:
+    """One run, step by step, and what it waits for. The first or last characters of its id will do."""
+    config = load_config(vault)
+    history = read_history(config)
+    row = one_run(history, run)
+    assert history is not None
+    event = history.event(row.event_seq)
+    steps = step_records(history, row)
+    waits = waits_of(history, row)
+    output.record({**run_record(row), "event": event.plain(), "steps": steps, "waits_for": waits})
+    zone = config.timezone
+    output.line(f"{row.run_id}  {row.workflow_id}: {words_for(history, row, zone)}")
+    output.line(f"  event    {event.event_type} from {event.source}  ({event.event_id})")
+    output.line(f"  started  {local(row.created_at, zone)}   last change {local(row.changed_at, zone)}")
+    for step in steps:
+        _tell_step(step, zone, output)
+    _tell_next(row, waits, engine_at_work(config.state_dir), output)
+
+
+def one_run(history: History | None, text: str) -> RunRow:
+    """The run with this id, or whose id alone begins or ends with it."""
+    rows = history.find_runs(text) if history else []
+    exact = [row for row in rows if row.run_id == text]
+    if len(exact or rows) == 1:
+        return (exact or rows)[0]
+    if not rows:
+        raise WrongUseError(f"no run has the id {text!r}", where="RUN", hint="aie runs list shows the runs")
+    found = "\n".join(f"    {row.run_id}  {row.workflow_id}" for row in rows)
+    raise WrongUseError(f"{len(rows)} runs answer to {text!r}:\n{found}", where="RUN", hint="give more of the id")
+
+
+# --- as data ------------------------------------------------------------------------------------------------------
+
+
+def run_record(row: RunRow) -> dict[str, Any]:
+    """A run for a program."""
+    return {
+        "run_id": row.run_id,
+        "workflow_id": row.workflow_id,
+        "status": str(row.status),
+        "started_at": _iso(row.created_at),
+        "changed_at": _iso(row.changed_at),
+        "wake_at": _iso(row.wake_at),
+        "error": row.error,
+    }
+
+
+def step_records(history: History, row: RunRow) -> list[dict[str, Any]]:
+    """The steps of a run as its definition has them, those without a record included."""
+    records = {record.index: record for record in history.steps(row.seq)}
+    return [
+        _step_record(step_id, action_type, records.get(index))
+        for index, (step_id, action_type) in enumerate(_steps(history, row))
+    ]
+
+
+def _step_record(step_id: str, action_type: str, record: StepRecord | None) -> dict[str, Any]:
+    head: dict[str, Any] = {"step_id": step_id, "action_type": action_type}
+    if record is None:
+        return {**head, "status": "not reached"}
+    return {
+        **head,
+        "status": str(record.status),
+        "at": _iso(record.at),
+        "attempts": record.attempt,
+        "parameters": record.params,
+        "result": record.result,
+        "error": record.error,
+        "wake_at": _iso(record.wake_at),
+        "approval_id": record.approval_id,
+        "approval": record.approval,
+    }
+
+
+def waits_of(history: History, row: RunRow) -> list[dict[str, Any]]:
+    """What a run that has not ended waits for: requests, plugins, a word on what may have happened, or a time."""
+    if row.status.ended:
+        return []
+    steps = _steps(history, row)
+    waits: list[dict[str, Any]] = []
+    for record in history.steps(row.seq):
+        step_id = steps[record.index][0]
+        error = record.error or {}
+        if record.status is StepStatus.ASKED and record.approval_id is not None:
+            approval = history.approval(record.approval_id)
+            title = approval.title if approval else ""
+            waits.append({"step_id": step_id, "approval_id": record.approval_id, "title": title})
+        elif record.status in (StepStatus.BLOCKED, StepStatus.UNCERTAIN):
+            waits.append({"step_id": step_id, "reason": error.get("error", ""), "hint": error.get("hint", "")})
+        elif record.wake_at is not None:
+            reason = "it will be tried again" if record.status is StepStatus.RETRYING else "it waits"
+            reason += f": {error['error']}" if "error" in error else ""
+            waits.append({"step_id": step_id, "reason": reason, "until": _iso(record.wake_at)})
+    return waits
+
+
+def _steps(history: History, row: RunRow) -> list[tuple[str, str]]:
+    """(id, action type) of each step, of the definition the run is pinned to."""
+    actions = json.loads(history.definition(row.hash))["actions"]
+    return [(action.get("id") or f"action_{index}", action["action_type"]) for index, action in enumerate(actions)]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds")
+
+
+# --- in words -----------------------------------------------------------------------------------------------------
+
+
+def words_for(history: History, row: RunRow, zone: ZoneInfo) -> str:
+    """How a run stands, for a person: ``waiting until …``, ``waits for you``, ``blocked (needs aie-gmail)``."""
+    match row.status:
+        case RunStatus.WAITING:
+            return f"waiting until {local(row.wake_at, zone)}"
+        case RunStatus.ASKING:
+            return "waits for you"
+        case RunStatus.BLOCKED:
+            blocked = [record for record in history.steps(row.seq) if record.status is StepStatus.BLOCKED]
+            text = (blocked[0].error or {}).get("error", "") if blocked else ""
+            needs = re.search(r"needs the package (\S+)", text)
+            return f"blocked (needs {needs[1]})" if needs else "blocked"
+    return str(row.status)
+
+
+def _tell_step(step: dict[str, Any], zone: ZoneInfo, output: Output) -> None:
+    status = StepStatus(step["status"]) if step["status"] != "not reached" else None
+    words = _STEP_WORDS.get(status, str(status)) if status else "not reached"
+    output.line(f"\n  {step['step_id']}  {step['action_type']}: {words}")
+    if status is None:
+        return
+    facts = [local(datetime.fromisoformat(step["at"]), zone)]
+    if step["attempts"] > 1:
+        facts.append(f"attempt {step['attempts']}")
+    if step["wake_at"]:
+        facts.append(f"until {local(datetime.fromisoformat(step['wake_at']), zone)}")
+    output.line(f"      {', '.join(facts)}")
+    if step["approval_id"]:
+        output.line(f"      approval {step['approval_id']}{_decision(step['approval'])}")
+    if step["result"] is not None:
+        output.line(f"      result {shorten(dumps(step['result']), 200)}")
+    if step["error"]:
+        output.line(f"      {shorten(step['error'].get('error', ''), 300)}")
+        if step["error"].get("hint"):
+            output.line(f"      → {step['error']['hint']}")
+
+
+def _decision(approval: dict[str, Any] | None) -> str:
+    if not approval:
+        return ""
+    said = "approved" if approval.get("approved") else "rejected"
+    comment = f": {shorten(str(approval['comment']), 60)}" if approval.get("comment") else ""
+    return f", {said} by {approval.get('decided_by') or 'aie'} ({approval.get('channel') or 'engine'}){comment}"
+
+
+def _tell_next(row: RunRow, waits: list[dict[str, Any]], engine: bool, output: Output) -> None:
+    steps = []
+    for waiting in waits:
+        if "approval_id" in waiting:
+            steps.append(f"aie approvals approve {waiting['approval_id']}   (or reject)")
+        elif waiting.get("hint"):
+            steps.append(waiting["hint"])
+    if not row.status.ended and not engine:
+        steps.append("aie start goes on with it; it is not running")
+    if steps:
+        output.line("\nNext:")
+    for step in dict.fromkeys(steps):
+        output.line(f"  {step}")

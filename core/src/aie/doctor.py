@@ -1,0 +1,307 @@
+"""The doctor: looks over a whole set-up, and says of each part how it stands and what to do about it.
+
+It only looks. Nothing is written, and the journal of a running engine is read beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import apsw
+from filelock import FileLock, Timeout
+
+from aie import schema
+from aie.builtin.schedule import Schedule, named_schedules, next_times, workflow_schedule
+from aie.catalogue import Catalogue
+from aie.config import CORE, FILE_NAME, Config
+from aie.errors import AieError, JournalError, PluginError
+from aie.events import EventType
+from aie.history import History
+from aie.journal import FILE_NAME as JOURNAL_NAME
+from aie.journal import WAL_SAFE_FROM, connect, translate
+from aie.library import Library, Shelf
+from aie.plugins.plugin import PluginState
+from aie.plugins.registry import Registry
+from aie.run import RunStatus
+from aie.templates import TemplateCompiler
+from aie.workflow import Workflow
+
+LITTLE_SPACE_BYTES = 1_000_000_000
+NO_SPACE_BYTES = 100_000_000
+
+
+class Level(StrEnum):
+    """How something stands."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: how it stands, and the next step where there is one."""
+
+    area: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def examine(vault: Path, env: Mapping[str, str], now: datetime) -> Iterator[Check]:
+    """Everything, in the order in which one thing stands on another; :class:`Check` by Check."""
+    try:
+        config = Config.load(vault, env)
+    except AieError as error:
+        yield Check("settings", Level.FAIL, _with_place(error), error.hint)
+        return
+    registry = Registry.load(config)
+    library = Library(config.workflow_folders, TemplateCompiler())
+    library.refresh()
+    yield from _settings(config, registry, env)
+    yield from _folders(config)
+    yield from _state(config)
+    yield _sqlite()
+    yield from _plugins(registry)
+    yield from _workflows(library.shelf, registry)
+    yield from _schedules(library.shelf, registry, config, now)
+    yield from _journal(config, now)
+
+
+# --- what others ask too ------------------------------------------------------------------------------------------
+
+
+def engine_at_work(state_dir: Path) -> bool:
+    """Whether an engine holds this state folder right now."""
+    path = state_dir / "engine.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def missing_actions(workflow: Workflow, registry: Registry) -> list[PluginError]:
+    """Why steps of a workflow could not be carried out: one error per action that is not there."""
+    problems = []
+    for action_type in dict.fromkeys(step.action_type for step in workflow.steps):
+        try:
+            registry.handler(action_type)
+        except PluginError as error:
+            problems.append(error)
+    return problems
+
+
+def missing_source(workflow: Workflow, registry: Registry) -> str:
+    """The package that would bring this workflow's events; '' if a source for them is here, or none is known."""
+    if any(workflow.trigger_event in offer.item.event_types for offer in registry.sources()):
+        return ""
+    return Catalogue.load().event_types.get(workflow.trigger_event, "")
+
+
+def schedules_of(shelf: Shelf, registry: Registry, config: Config) -> tuple[list[Schedule], list[str]]:
+    """All schedules that run, named ones first, and a sentence for each workflow whose own cannot be used."""
+    schedules = named_schedules(registry.plugin(CORE).settings, config.timezone)
+    problems = []
+    for workflow_id, workflow in sorted(shelf.workflows.items()):
+        if workflow.schedule is not None and workflow.enabled:
+            try:
+                schedules.append(workflow_schedule(workflow, config.timezone))
+            except ValueError as error:
+                problems.append(f"workflow {workflow_id!r} is not started by its schedule: {error}")
+    return schedules, problems
+
+
+# --- the parts ----------------------------------------------------------------------------------------------------
+
+
+def _with_place(error: AieError) -> str:
+    return f"{error.where}: {error.message}" if error.where else error.message
+
+
+def _settings(config: Config, registry: Registry, env: Mapping[str, str]) -> Iterator[Check]:
+    path = config.vault / FILE_NAME
+    if path.exists():
+        yield Check("settings", Level.OK, str(path))
+    else:
+        yield Check("settings", Level.WARN, f"there is no {FILE_NAME} in {config.vault}", f"aie init {config.vault}")
+    for warning in (*config.warnings, *registry.warnings):
+        message, _, hint = warning.partition("; ")
+        yield Check("settings", Level.WARN, message, hint)
+    zone = config.timezone.key
+    if zone == "UTC" and not _says_timezone(path, env):
+        hint = f'set it in {FILE_NAME}, for example: timezone = "Europe/Berlin"'
+        yield Check("time zone", Level.WARN, "UTC, because this computer says nothing else", hint)
+    else:
+        yield Check("time zone", Level.OK, zone)
+
+
+def _says_timezone(path: Path, env: Mapping[str, str]) -> bool:
+    return bool(env.get("AIE_TIMEZONE")) or (
+        path.exists() and "timezone" in tomllib.loads(path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
+    )
+
+
+def _folders(config: Config) -> Iterator[Check]:
+    folders = [config.vault, *(path for path in sorted(config.vault.iterdir()) if path.is_dir())]
+    own = [path for path in folders if not path.name.startswith(".") or path == config.vault]
+    shut = [path for path in own if not os.access(path, os.W_OK | os.X_OK)]
+    for path in shut:
+        yield Check("vault", Level.FAIL, f"{path} cannot be written", "check its owner and permissions")
+    if not shut:
+        yield Check("vault", Level.OK, f"{config.vault} can be written")
+    gone = [path for path in config.workflow_folders if not path.is_dir()]
+    for path in gone:
+        yield Check("vault", Level.WARN, f"there is no workflow folder {path}", f"mkdir {path}")
+
+
+def _state(config: Config) -> Iterator[Check]:
+    folder = config.state_dir
+    ground = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not os.access(ground, os.W_OK | os.X_OK):
+        hint = "check its permissions, or set state_dir in aie.toml to a folder of yours"
+        yield Check("state", Level.FAIL, f"{ground} cannot be written", hint)
+        return
+    if not folder.exists():
+        yield Check("state", Level.OK, f"{folder} (made when aie first runs)")
+    elif os.name == "posix" and folder.stat().st_mode & 0o077:
+        yield Check("state", Level.WARN, f"other users can look into {folder}", f"chmod 700 {folder}")
+    else:
+        yield Check("state", Level.OK, str(folder))
+    free = shutil.disk_usage(ground).free
+    level = Level.FAIL if free < NO_SPACE_BYTES else Level.WARN if free < LITTLE_SPACE_BYTES else Level.OK
+    hint = "free some space: aie takes nothing in once the disk is full" if level is not Level.OK else ""
+    yield Check("disk", level, f"{free / 1e9:,.1f} GB free", hint)
+    if engine_at_work(folder):
+        with contextlib.suppress(OSError):
+            yield Check("engine", Level.OK, f"at work, process {(folder / 'engine.pid').read_text().strip()}")
+            return
+    yield Check("engine", Level.OK, "not running", "aie start watches and runs workflows")
+
+
+def _sqlite() -> Check:
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) >= WAL_SAFE_FROM:
+        return Check("SQLite", Level.OK, version)
+    wanted = ".".join(map(str, WAL_SAFE_FROM))
+    return Check("SQLite", Level.WARN, f"{version}: safe, but slower than {wanted}", "pip install --upgrade apsw")
+
+
+def _plugins(registry: Registry) -> Iterator[Check]:
+    for info in registry.plugins:
+        name = f"{info.name} {info.version}".strip()
+        if info.state is PluginState.BROKEN:
+            yield Check("plugin", Level.FAIL, f"{name} is broken: {info.reason}", info.hint)
+        elif info.state is PluginState.OFF:
+            yield Check("plugin", Level.OK, f"{name} is off: {info.reason}")
+        else:
+            level = Level.WARN if info.reason else Level.OK
+            yield Check("plugin", level, f"{name}: {info.reason}" if info.reason else name, info.hint)
+
+
+def _workflows(shelf: Shelf, registry: Registry) -> Iterator[Check]:
+    count = len(shelf.workflows)
+    yield Check(
+        "workflows",
+        Level.OK if count else Level.WARN,
+        f"{count} can be used" if count else "there are none",
+        "" if count else "aie init offers five to begin with",
+    )
+    for problem in shelf.problems:
+        yield Check("workflow", Level.FAIL, _with_place(problem), problem.hint)
+    for workflow_id, workflow in sorted(shelf.workflows.items()):
+        if not workflow.enabled:
+            continue
+        missing = missing_actions(workflow, registry)
+        for error in missing:
+            yield Check("workflow", Level.WARN, f"{workflow_id}: {error.message}", error.hint)
+        package = "" if missing else missing_source(workflow, registry)
+        if package:
+            message = f"{workflow_id}: nothing installed brings {workflow.trigger_event} events"
+            yield Check("workflow", Level.WARN, message, f"pip install {package}, or hand them in with aie emit")
+
+
+def _schedules(shelf: Shelf, registry: Registry, config: Config, now: datetime) -> Iterator[Check]:
+    schedules, problems = schedules_of(shelf, registry, config)
+    for problem in problems:
+        yield Check("schedule", Level.FAIL, problem, "correct the workflow's schedule")
+    listening = [
+        workflow
+        for workflow in shelf.by_event.get(EventType.SCHEDULED_TRIGGER, ())
+        if workflow.enabled and workflow.schedule is None
+    ]
+    for schedule in schedules:
+        times = ", ".join(f"{time:%a %Y-%m-%d %H:%M}" for time in next_times(schedule, now, 3))
+        message = f"{schedule.name}: {times or 'never again'}"
+        if schedule.workflow_id is None and not listening:
+            yield Check("schedule", Level.WARN, f"{message}; no workflow listens to it", "see aie workflows list")
+        else:
+            yield Check("schedule", Level.OK, message)
+
+
+def _journal(config: Config, now: datetime) -> Iterator[Check]:
+    path = config.state_dir / JOURNAL_NAME
+    if not path.exists():
+        yield Check("journal", Level.OK, "none yet: nothing has happened")
+        return
+    try:
+        connection = connect(path, read_only=True)
+        try:
+            yield _sound(connection, path)
+            yield from _open_ends(History(connection), engine_at_work(config.state_dir))
+        except apsw.Error as error:
+            raise translate(error, path) from error
+        finally:
+            connection.close()
+    except JournalError as error:
+        yield Check("journal", Level.FAIL, _with_place(error), error.hint)
+
+
+def _sound(connection: apsw.Connection, path: Path) -> Check:
+    version = connection.execute("SELECT value FROM meta WHERE key='version'").fetchall()
+    if not version or version[0][0] != str(schema.VERSION):
+        raise JournalError(
+            f"this is not a journal of version {schema.VERSION}",
+            where=str(path),
+            hint="use the aie that wrote it, or another AIE_STATE_DIR",
+        )
+    found = connection.execute("PRAGMA quick_check(3)").fetchall()
+    if found != [("ok",)]:
+        raise JournalError(
+            f"the journal is damaged: {found[0][0]}",
+            where=str(path),
+            hint="stop aie, copy the file somewhere safe, then restore a backup",
+        )
+    size = path.stat().st_size / 1e6
+    return Check("journal", Level.OK, f"sound, version {schema.VERSION}, {size:,.1f} MB")
+
+
+def _open_ends(history: History, engine: bool) -> Iterator[Check]:
+    statuses = [status for _, status, _ in history.open_runs()]
+    for status, what in (
+        (RunStatus.UNCERTAIN, "may have done something or not, and wait for your word"),
+        (RunStatus.BLOCKED, "wait for a plugin"),
+    ):
+        if count := statuses.count(status):
+            yield Check("runs", Level.WARN, f"{count} {what}", f"aie runs list --status {status}")
+    if not engine and (count := statuses.count(RunStatus.RUNNING)):
+        yield Check("runs", Level.WARN, f"{count} were interrupted", "aie start goes on with them")
+    pending = history.pending_count()
+    yield Check(
+        "approvals",
+        Level.OK,
+        f"{pending} wait for your decision" if pending else "none wait for you",
+        "aie approvals list" if pending else "",
+    )
