@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from tests.aie_home import AieHome
+from tests.aie_home import DEADLINE_S, AieHome, until
 
 NOTE = {"action_type": "create_file", "parameters": {"path": "Out/{{ event.data.name }}.md", "content": "made"}}
 ASK = {"id": "ask", "action_type": "request_approval", "parameters": {"title": "Pay {{ event.data.name }}?"}}
@@ -141,6 +145,20 @@ def test_hostile_text_neither_steers_the_terminal_nor_is_read_as_markup(aie: Aie
         assert "\x1b" not in text
         assert "\x07" not in text
     assert "[red]x[/red]" in aie("events", "show", "e").out
+
+
+def test_an_event_whose_engine_ends_before_taking_it_is_carried_out_all_the_same(aie: AieHome) -> None:
+    aie.workflow("file_it", [NOTE])
+    aie("emit", "expense_recorded", "name=Lunch")
+    with FileLock(aie.state / "engine.lock"):  # as an engine that is about to end would hold it
+        emit = subprocess.Popen(
+            [sys.executable, "-m", "aie", "emit", "expense_recorded", "name=Dinner"], cwd=aie.vault, env=aie.env
+        )
+        connection = sqlite3.connect(aie.state / "journal.db")
+        until(lambda: connection.execute("SELECT count(*) FROM intake").fetchone()[0], "the request")
+        connection.close()
+    assert emit.wait(DEADLINE_S) == 0
+    assert (aie.vault / "Out" / "Dinner.md").exists()
 
 
 # --- run ----------------------------------------------------------------------------------------------------------

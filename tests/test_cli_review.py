@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aie.audit import GENESIS, audit_line, seal
 from tests.aie_home import AieHome
 
 NOTE = {"id": "note", "action_type": "create_file", "parameters": {"path": "Out/a.md", "content": "made"}}
@@ -158,8 +159,6 @@ def test_a_file_that_was_taken_away_is_found(own: AieHome) -> None:
 
 def test_a_chain_made_anew_is_found_by_the_journal(own: AieHome) -> None:
     path = log(own)
-    from aie.audit import GENESIS, audit_line, seal
-
     digest, lines = GENESIS, []
     for line in path.read_text().splitlines():
         fields = json.loads(line)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aie_home import AieHome, until
+from tests.aie_home import DEADLINE_S, AieHome, until
 from tests.plugin_dists import write_dist
 
 NOTE = {"id": "note", "action_type": "create_file", "parameters": {"path": "Out/a.md", "content": "made"}}
@@ -99,6 +99,23 @@ def test_an_emit_beside_it_is_handed_over_and_answered(aie: AieHome) -> None:
         assert [(run["workflow_id"], run["status"]) for run in said["runs"]] == [("file_it", "succeeded")]
         assert "handed to the running aie" in aie("emit", "expense_recorded").out
         assert aie("run", "file_it", "a=1", "--json").record["runs"][0]["status"] == "succeeded"
+    assert (aie.vault / "Out" / "a.md").read_text() == "made"
+
+
+def test_an_emit_finishes_what_an_engine_that_was_killed_left(aie: AieHome) -> None:
+    aie.workflow("file_it", [{"action_type": "wait", "parameters": {"duration": 1}}, NOTE])
+    with aie.started() as running:
+        emit = subprocess.Popen(
+            [sys.executable, "-m", "aie", "emit", "expense_recorded"],
+            cwd=aie.vault,
+            env=aie.env,
+            stdout=subprocess.PIPE,
+        )
+        running.says("waits ")
+        running.process.kill()
+        out, _ = emit.communicate(timeout=DEADLINE_S)
+    assert emit.returncode == 0
+    assert b"file_it: succeeded" in out
     assert (aie.vault / "Out" / "a.md").read_text() == "made"
 
 

@@ -104,6 +104,8 @@ def test_the_skeleton_of_a_file_loads_once_its_placeholders_for_conditions_are_c
             "'enabled' must be true or false, found 'true'",
             "write it without quotation marks",
         ),
+        ({"trigger_event": ""}, "trigger_event", "'trigger_event' has 0 characters", "write at least 1"),
+        ({"description": "x" * 5001}, "description", "'description' has 5,001 characters", "write at most 5,000"),
         ({"mode": "serial"}, "mode", "'mode' must be 'parallel', found 'serial'", ""),
         ({"version": 1.5}, "version", "'version' must be text, found 1.5", ""),
         (

@@ -178,8 +178,11 @@ def _sentence(problem: ErrorDetails, key: str) -> tuple[str, str]:
         return f"{key!r} is missing", "a schedule needs a cron line" if key == "cron" else needed
     if kind == "not_usable":
         return problem["msg"], ""
-    if kind in ("string_pattern_mismatch", "string_too_short", "string_too_long"):
-        return f"{key!r} cannot be {shown(found)}", _NAME_RULES.get(key, "write a text of 1 to 200 characters")
+    if kind == "string_pattern_mismatch":
+        return f"{key!r} cannot be {shown(found)}", _NAME_RULES.get(key, "")
+    if kind in ("string_too_short", "string_too_long"):
+        limit = f"at most {limits['max_length']:,}" if "max_length" in limits else f"at least {limits['min_length']}"
+        return f"{key!r} has {len(found):,} characters", f"write {limit}"
     if kind in ("too_short", "too_long"):
         return f"there are {len(found)} actions", f"a workflow has 1 to {MAX_STEPS}"
     wanted = _WANTED.get(kind) or re.sub(r"^Input should be (a valid )?", "", problem["msg"])

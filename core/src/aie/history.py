@@ -149,8 +149,8 @@ class History:
 
     def find_runs(self, text: str) -> list[RunRow]:
         """Those whose id is ``text``, or begins or ends with it."""
-        sql = "SELECT * FROM run WHERE run_id=? OR run_id LIKE ? OR run_id LIKE ? ORDER BY seq DESC LIMIT 20"
-        return [_run(row) for row in self._rows(sql, text, f"{text}%", f"%{text}")]
+        sql = f"SELECT * FROM run WHERE {_ends_with('run_id')} ORDER BY seq DESC LIMIT 20"  # noqa: S608
+        return [_run(row) for row in self._rows(sql, text)]
 
     def steps(self, run_seq: int) -> list[StepRecord]:
         """In the order of the workflow."""
@@ -198,8 +198,8 @@ class History:
 
     def find_approvals(self, text: str) -> list[Approval]:
         """Those whose id is ``text``, or begins or ends with it."""
-        sql = f"{_APPROVAL} WHERE a.approval_id=? OR a.approval_id LIKE ? OR a.approval_id LIKE ? LIMIT 20"
-        return [_approval(row) for row in self._rows(sql, text, f"{text}%", f"%{text}")]
+        sql = f"{_APPROVAL} WHERE {_ends_with('a.approval_id')} LIMIT 20"
+        return [_approval(row) for row in self._rows(sql, text)]
 
     def pending_count(self) -> int:
         return int(next(self._rows("SELECT count(*) FROM approval WHERE state='pending'"))[0])
@@ -236,6 +236,11 @@ class History:
     def answer(self, request_id: int) -> dict[str, Any] | None:
         row = next(self._rows("SELECT answer FROM intake WHERE id=?", request_id), None)
         return None if row is None or row[0] is None else json.loads(row[0])
+
+
+def _ends_with(column: str) -> str:
+    """SQL: the column is the first parameter, or begins or ends with it; no character of it has a meaning of its own."""
+    return f"?1 IN ({column}, substr({column}, 1, length(?1)), substr({column}, -length(?1)))"
 
 
 _APPROVAL = """

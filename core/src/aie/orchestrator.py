@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +40,7 @@ from aie.templates import TemplateCompiler
 T = TypeVar("T")
 LINGER_S = 60.0  # a command that is its own engine sees waits through that are shorter than this
 RELOAD_S = 1.0
+TAKE_OVER_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class AsyncOrchestrator:
         self._tasks: list[asyncio.Task[Any]] = []
         self._lock: FileLock | None = None
         self._reader: Any = None
+        self._looked_s = 0.0  # when this process last tried to become the engine
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -198,10 +201,17 @@ class AsyncOrchestrator:
     async def _request(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.engine is not None:
             return await perform(self.engine, request)
-        answer = await ask(self.journal_path, request, self.clock)
+        answer = await ask(self.journal_path, request, self.clock, self._take_over)
         if "error" in answer:
             raise AieError(answer["error"], where=answer.get("where", ""), hint=answer.get("hint", ""))
         return answer
+
+    async def _take_over(self) -> None:
+        """Become the engine if the one at work has ended, so that what was handed to it goes on; looks now and then."""
+        now_s = time.monotonic()
+        if self.engine is None and now_s - self._looked_s >= TAKE_OVER_S:
+            self._looked_s = now_s
+            await self.open()
 
     async def process_event(self, event: Event, *, forced: bool = False, linger_s: float = LINGER_S) -> EventResult:
         """Record an event, carry out what it starts, and come back when every run of it has ended or is parked.
@@ -220,6 +230,7 @@ class AsyncOrchestrator:
     async def _rest(self, run_seq: int, linger_s: float) -> RunResult:
         """How a run stands once it has come to rest."""
         while True:
+            await self._take_over()
             if self.engine is not None:
                 await self.engine.ended(run_seq)
             row = self.history.run(run_seq)

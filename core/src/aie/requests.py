@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,14 @@ class Counter:
             await self._engine.journal.commit(batch)
 
 
-async def ask(path: Path, request: dict[str, Any], clock: Clock) -> dict[str, Any]:
-    """The other side: leave a request for the running engine and wait for the answer."""
+async def ask(
+    path: Path, request: dict[str, Any], clock: Clock, take_over: Callable[[], Awaitable[None]]
+) -> dict[str, Any]:
+    """The other side: leave a request for the running engine and wait for the answer.
+
+    That engine may end first, when it is a command of a moment: ``take_over`` then makes this process the engine, which
+    finds the request in the journal. It is called now and then.
+    """
     connection = await _connect(path)
     try:
         history = History(connection)
@@ -128,6 +135,7 @@ async def ask(path: Path, request: dict[str, Any], clock: Clock) -> dict[str, An
                 )
             await asyncio.sleep(LOOK_S)
             waited_s += LOOK_S
+            await take_over()
         return answer
     finally:
         connection.close()

@@ -21,7 +21,7 @@ from aie.cli.output import Output, clean, common_options, shorten, show_warnings
 from aie.cli.vaults import open_vault, wait_for
 from aie.doctor import missing_actions, missing_source, schedules_of
 from aie.dry_run import untouched_history
-from aie.errors import AieError
+from aie.errors import AieError, BusyError
 from aie.library import Shelf
 from aie.orchestrator import AsyncOrchestrator
 from aie.plain import Json
@@ -30,6 +30,7 @@ from aie.records import AuditRecord
 from aie.run import RunStatus
 
 LOOK_S = 0.1
+PATIENCE_S = 2.0
 STOP_WITHIN_S = 4.5
 BATCH_SIZE = 500
 
@@ -51,7 +52,7 @@ async def _serve(orchestrator: AsyncOrchestrator, output: Output) -> None:
     stopping = asyncio.Event()
     watchdog = _Watchdog()
     with _signals(lambda: _stop(stopping, watchdog)):
-        await orchestrator.open(serve=True)
+        await _open(orchestrator)
         try:
             assert orchestrator.engine is not None
             seq = orchestrator.engine.journal.audit_seq
@@ -69,6 +70,18 @@ async def _serve(orchestrator: AsyncOrchestrator, output: Output) -> None:
             await orchestrator.close()
             watchdog.cancel()
     output.line(_farewell(orchestrator))
+
+
+async def _open(orchestrator: AsyncOrchestrator) -> None:
+    """Become the engine. A command of a moment may be it just now, so this is tried for a while."""
+    for left in reversed(range(round(PATIENCE_S / LOOK_S))):
+        try:
+            await orchestrator.open(serve=True)
+            return
+        except BusyError:
+            if not left:
+                raise
+            await asyncio.sleep(LOOK_S)
 
 
 # --- stopping -----------------------------------------------------------------------------------------------------

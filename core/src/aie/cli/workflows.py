@@ -42,9 +42,8 @@ def list_workflows(vault: Path | None, output: Output) -> None:
     looked = look_at(listed_files(config), config, Registry.load(config))
     past = _Past(read_history(config))
     rows = []
-    for found in looked:
-        fields = _fields(found, past)
-        output.record(fields)
+    for found in sorted(looked, key=lambda found: found.workflow_id):
+        output.record(_fields(found, past))
         workflow = found.workflow
         state = ", ".join(filter(None, [past.switched(workflow) if workflow else "", found.state]))
         count = past.count(found)
