@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from aie import ActionContext, AsyncOrchestrator, Effect, Event, Outcome, RetryableError, UncertainError
-from aie.errors import BusyError
+from aie.errors import BusyError, EventError
 from aie.history import RunRow
 from aie.run import RunStatus
 from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, Services, make_vault, workflow
@@ -271,3 +271,15 @@ def test_a_second_engine_is_refused_and_names_the_first(tmp_path: Path) -> None:
             return caught.value.message
 
     assert asyncio.run(main()) == f"another aie is at work here (process {os.getpid()})"
+
+
+def test_nobody_can_take_the_name_that_decisions_are_known_by(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "wait", "parameters": {"duration": 0}}))
+
+    async def main() -> str:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            with pytest.raises(EventError) as caught:
+                await orchestrator.process_event(Event("approval_received", "approvals", {}, event_id="apr_1"))
+            return caught.value.message
+
+    assert asyncio.run(main()) == "no event may say it comes from 'approvals': that is what decisions are known by"

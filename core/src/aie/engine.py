@@ -39,6 +39,7 @@ log = logging.getLogger("aie.engine")
 
 MAX_DEPTH = 16  # how many events may lead to one another before aie takes it for a loop
 JOURNAL_RETRY_S = 2.0
+DECISIONS = "approvals"  # the source of the events that decisions make
 
 
 @dataclass(slots=True)
@@ -175,7 +176,7 @@ class Engine:
         ``batch`` is written with them; ``answer`` may add to it once it is known what became of them.
         """
         batch = batch if batch is not None else Batch()
-        checked = [event.checked() for event in events]
+        checked = [_own_source(event.checked()) for event in events]
         accepted: list[Accepted] = []
         spawned: list[Live] = []
         try:
@@ -473,7 +474,7 @@ class Engine:
         outcome: CallOutcome
         outcome, events = await self._caller.call(traits, call, self._context(live, call, traits))
         try:
-            spawned = self._emit(events, live.depth + 1, live.batch)
+            spawned = self._emit([_own_source(event) for event in events], live.depth + 1, live.batch)
         except (EventError, NotFoundError) as error:
             outcome, spawned = Failure(machine.error_of(error)), []
         now = self.clock.now()
@@ -607,10 +608,21 @@ def _already(approval: Approval) -> str:
     return f"it was already {approval.state}{when}, by {approval.decided_by or 'aie'} ({approval.channel or 'engine'})"
 
 
+def _own_source(event: Event) -> Event:
+    """The event, unless it claims to come from a person's decision: those are made here, and only here."""
+    if event.source == DECISIONS:
+        raise EventError(
+            f"no event may say it comes from {DECISIONS!r}: that is what decisions are known by",
+            where="source",
+            hint="give the name of whatever the event comes from",
+        )
+    return event
+
+
 def _approval_event(approval: Approval) -> Event:
     return Event(
         event_type=EventType.APPROVAL_RECEIVED,
-        source="approvals",
+        source=DECISIONS,
         event_id=approval.approval_id,
         data={
             "approval_id": approval.approval_id,

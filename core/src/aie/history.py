@@ -239,7 +239,7 @@ class History:
 
 
 def _ends_with(column: str) -> str:
-    """SQL: the column is the first parameter, or begins or ends with it; no character of it has a meaning of its own."""
+    """SQL: the column is the first parameter, or begins or ends with it; no character of it is a wildcard."""
     return f"?1 IN ({column}, substr({column}, 1, length(?1)), substr({column}, -length(?1)))"
 
 

@@ -40,6 +40,7 @@ from aie.templates import TemplateCompiler
 T = TypeVar("T")
 LINGER_S = 60.0  # a command that is its own engine sees waits through that are shorter than this
 RELOAD_S = 1.0
+CLOSE_WITHIN_S = 3.0
 TAKE_OVER_S = 0.25
 
 
@@ -183,7 +184,8 @@ class AsyncOrchestrator:
             return
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_WITHIN_S)  # a source that will not end is left behind
         self._tasks.clear()
         engine, self.engine = self.engine, None
         try:

@@ -169,7 +169,7 @@ def test_a_notification_is_a_note_in_the_inbox(notify, tmp_path):
         notify, tmp_path, title="Large Expense: Detected", message="Check **Pending_Approval**.\n\n- one\n- two"
     )
 
-    assert (result["path"].startswith(name), len(result["path"]), result["created"]) == (True, len(name) + 9, True)
+    assert (result["path"].startswith(name), len(result["path"]), result["created"]) == (True, len(name) + 15, True)
     assert tree(tmp_path) == {
         result["path"]: """---
 aie_type: notification

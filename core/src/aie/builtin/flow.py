@@ -167,7 +167,7 @@ class RunWorkflowParameters(_Parameters):
 
 class StartedResult(_Result):
     workflow_id: str = Field(description="The workflow that was started")
-    event_id: str = Field(description="The id of the event that starts it; aie why shows what became of it")
+    event_id: str = Field(description="The id of the event that starts it; aie events show says what became of it")
 
 
 async def run_workflow(params: RunWorkflowParameters, context: ActionContext) -> Outcome:

@@ -67,8 +67,7 @@ async def _serve(orchestrator: AsyncOrchestrator, output: Output) -> None:
                 follower.result()  # it failed: say why
             output.line("\nStopping …")
         finally:
-            await orchestrator.close()
-            watchdog.cancel()
+            await orchestrator.close()  # the watchdog stays: ending the event loop waits for plugins as well
     output.line(_farewell(orchestrator))
 
 
@@ -96,9 +95,6 @@ class _Watchdog:
 
     def start(self) -> None:
         self._timer.start()
-
-    def cancel(self) -> None:
-        self._timer.cancel()
 
     def _end(self) -> None:
         sys.stderr.write("Warning: a plugin did not stop in time and was cut off; nothing is lost.\n")

@@ -49,9 +49,9 @@ class SendNotificationHandler:
 
 
 def note_name(title: str, context: ActionContext) -> str:
-    """``NOTIFICATION_20260209_183000_New-invoice_3fa1c2.md``: when, about what, and for which step."""
+    """``NOTIFICATION_20260209_183000_New-invoice_3fa1c29be04d.md``: when, about what, and for which step."""
     when = context.now.astimezone(context.timezone).strftime("%Y%m%d_%H%M%S")
-    key = hashlib.sha256(context.idempotency_key.encode()).hexdigest()[:6]
+    key = hashlib.sha256(context.idempotency_key.encode()).hexdigest()[:12]
     return f"NOTIFICATION_{when}_{slug(title)}_{key}.md"
 
 
