@@ -231,6 +231,20 @@ def test_run_makes_the_event_of_a_workflow_on_the_clock(aie: AieHome) -> None:
     assert re.fullmatch(r"\d\d:\d\d \d{4}-\d\d-\d\d \w+day", f"{data['trigger_time']} {data['date']} {data['weekday']}")
 
 
+def test_a_workflow_for_eight_o_clock_runs_whatever_the_time(aie: AieHome) -> None:
+    at_eight = "event.data.trigger_time == '08:00'"
+    aie.workflow(
+        "morning",
+        [{"action_type": "wait", "parameters": {"duration": 0}}],
+        trigger_event="scheduled_trigger",
+        trigger_condition=at_eight,
+    )
+    (aie.vault / "aie.toml").write_text(
+        '[schedules.evening]\ncron = "0 18 * * *"\n[schedules.morning]\ncron = "0 8 * * *"\n'
+    )
+    assert aie("run", "morning", "--json").record["runs"][0]["status"] == "succeeded"
+
+
 def test_run_of_a_workflow_that_is_not_there_names_the_nearest(aie: AieHome) -> None:
     aie.workflow("file_it", [NOTE])
     said = aie("run", "file_id", "--json", code=2).record

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +39,9 @@ class Output:
             write(json.dumps(fields, ensure_ascii=False, default=str))
 
     def line(self, text: str = "") -> None:
-        """A line for a person; nothing for a program."""
+        """A line for a person, broken between words where a terminal would break it in one; nothing for a program."""
         if not self.json:
-            write(clean(text))
+            write(fitted(clean(text)) if sys.stdout.isatty() else clean(text))
 
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str, whole: Sequence[str] = ()
@@ -70,6 +72,19 @@ def clean(text: str) -> str:
     from aie.builtin.log_lines import harmless  # noqa: PLC0415 - brings the plugin layer with it
 
     return "\n".join(harmless(line) for line in text.split("\n"))
+
+
+def fitted(text: str) -> str:
+    """The text with each line that is too wide for the terminal broken between words and indented a little deeper."""
+    width = shutil.get_terminal_size().columns
+    lines = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        broken = textwrap.wrap(
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+        )
+        lines.append("\n".join(broken) if len(line) > width else line)
+    return "\n".join(lines)
 
 
 def write(text: str) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import rich_click as click
 
-from aie.builtin.schedule import WEEKDAYS
+from aie.builtin.schedule import WEEKDAYS, named_schedules, next_times
 from aie.cli.emit import given_data, hand_in, known_workflow, read_file, show_plans
 from aie.cli.output import Output, WrongUseError, common_options, shorten, show_warnings
 from aie.cli.vaults import open_vault, wait_for
@@ -46,7 +46,7 @@ def command(
 
     \b
     Examples:
-      aie run morning_automation --force
+      aie run morning_automation
       aie run expense_approval name="Team lunch" amount=750 date=2026-02-09
       aie run invoice_to_email --example --dry-run
     """
@@ -140,7 +140,7 @@ def _from_clock(orchestrator: AsyncOrchestrator, workflow: Workflow) -> dict[str
     local = now.astimezone(zone)
     with untouched_history(orchestrator.config) as history:
         pending_count = history.pending_count() if history else 0
-    return {
+    data: dict[str, Json] = {
         "trigger_time": local.strftime("%H:%M"),
         "date": local.date().isoformat(),
         "weekday": WEEKDAYS[local.weekday()],
@@ -149,6 +149,25 @@ def _from_clock(orchestrator: AsyncOrchestrator, workflow: Workflow) -> dict[str
         "late": False,
         "due_at": now.isoformat(timespec="seconds"),
     }
+    return _as_scheduled(orchestrator, workflow, data)
+
+
+def _as_scheduled(orchestrator: AsyncOrchestrator, workflow: Workflow, data: dict[str, Json]) -> dict[str, Json]:
+    """The data as the first schedule of ``aie.toml`` would give it that starts this workflow; else as they are.
+
+    Who runs a workflow for eight o'clock at ten past four means the eight o'clock one.
+    """
+    settings = orchestrator.registry.plugin("core").settings
+    offers = [data]
+    for schedule in named_schedules(settings, orchestrator.config.timezone):
+        for due in next_times(schedule, datetime.now(UTC), 1):
+            time = due.astimezone(schedule.zone).strftime("%H:%M")
+            offers.append({**data, "trigger_time": time, "schedule": schedule.name})
+    for offer in offers:
+        event = Event(workflow.trigger_event, "schedule", offer, "", "once", workflow.workflow_id)
+        if next(match(event.plain(), [replace(workflow, enabled=True)], addressed_to=workflow.workflow_id)).starts:
+            return offer
+    return data
 
 
 def _paths(workflow: Workflow) -> set[tuple[str, ...]]:
