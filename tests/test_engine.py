@@ -12,11 +12,21 @@ from typing import Any
 
 import pytest
 
-from aie import ActionContext, AsyncOrchestrator, Effect, Event, Outcome, RetryableError, UncertainError
+from aie import (
+    ActionContext,
+    ActionHandler,
+    AsyncOrchestrator,
+    Effect,
+    Event,
+    Outcome,
+    RetryableError,
+    UncertainError,
+    hookimpl,
+)
 from aie.errors import BusyError, EventError
 from aie.history import RunRow
 from aie.run import RunStatus
-from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, Services, make_vault, workflow
+from tests.stand_ins import MONDAY, Free, ManualClock, Outbox, Scripted, Services, make_vault, workflow
 
 
 def manual(event_id: str = "e1", **data: Any) -> Event:
@@ -283,3 +293,22 @@ def test_nobody_can_take_the_name_that_decisions_are_known_by(tmp_path: Path) ->
             return caught.value.message
 
     assert asyncio.run(main()) == "no event may say it comes from 'approvals': that is what decisions are known by"
+
+
+def test_a_preview_that_fails_does_not_keep_the_request_from_coming(tmp_path: Path) -> None:
+    def preview(params: object) -> str:
+        raise RuntimeError("no preview today")
+
+    class Odd:
+        @hookimpl
+        def aie_action_handlers(self, settings: object) -> list[ActionHandler]:
+            return [ActionHandler("odd", Free, lambda params, context: None, body_field="text", preview=preview)]
+
+    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "odd", "parameters": {"text": "what it says"}}))
+
+    async def main() -> list[str]:
+        async with AsyncOrchestrator(vault, plugins={"t": Odd()}, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            return [approval.body for approval in orchestrator.history.approvals()]
+
+    assert asyncio.run(main()) == ["what it says"]

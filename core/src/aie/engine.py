@@ -7,65 +7,38 @@ rows in the journal. Each live run has one driver: it asks the machine what foll
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from aie import machine, schema
+from aie import asking, machine, schema
 from aie.act import BoundTraits, DirectCaller, PluginCaller
 from aie.actions import ActionContext, Effect
-from aie.approvals import Approval, ApprovalState, Decision
+from aie.approvals import ApprovalState, Decision
 from aie.config import Config
 from aie.errors import EventError, JournalError, NotFoundError
-from aie.events import Event, EventType
+from aie.events import Event
 from aie.history import History
+from aie.ingest import Accepted, Ingest, own_source
 from aie.journal import FILE_NAME, Batch, Journal, stamp
 from aie.library import Library
+from aie.live import Live
 from aie.machine import Call, CallOutcome, Failure
-from aie.match import Match, match
-from aie.plain import Json, digest, dumps
+from aie.plain import digest
 from aie.plugins.registry import Registry
-from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.run import RunStatus, StepRecord, StepStatus
 from aie.seams import Clock, Ids, RandomIds, SystemClock
 from aie.templates import TemplateCompiler
+from aie.timers import Timers, first
 from aie.trail import Trail
 from aie.workflow import Workflow, parse_workflow
 
 log = logging.getLogger("aie.engine")
 
-MAX_DEPTH = 16  # how many events may lead to one another before aie takes it for a loop
 JOURNAL_RETRY_S = 2.0
-DECISIONS = "approvals"  # the source of the events that decisions make
-
-
-@dataclass(slots=True)
-class Live:
-    """A run that is being driven."""
-
-    seq: int
-    run: Run
-    depth: int
-    status: RunStatus = RunStatus.RUNNING  # as the journal has it, or will once ``batch`` is written
-    wake_at: datetime | None = None
-    batch: Batch = field(default_factory=Batch)  # waits to be committed
-    busy: set[int] = field(default_factory=set)
-    spawned: list[Live] = field(default_factory=list)  # runs that start once the batch is durable
-    nudge: asyncio.Event | None = None  # set when something changed from outside
-    driven: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What became of an event: ``new`` is False when it had arrived before."""
-
-    event_seq: int
-    new: bool
-    matches: tuple[Match, ...] = ()
-    runs: tuple[tuple[int, str, str], ...] = ()  # (run seq, run id, workflow id)
 
 
 class Engine:
@@ -88,20 +61,16 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         self.ids: Ids = ids or RandomIds()
         self.trail = Trail(self.ids.new("ses"))
-        self.changed = asyncio.Event()  # set after every commit; whoever feeds on the journal clears it
         self.approvals_revision = 0
         self._compiler = compiler
         self._caller = caller or DirectCaller()
         self._traits: dict[str, BoundTraits] = {}
         self._pinned: dict[str, Workflow] = {}
-        self._stored: set[str] = set()
-        self._arriving: dict[tuple[str, str], asyncio.Future[None]] = {}
         self._live: dict[int, Live] = {}
         self._ready: deque[int] = deque()
         self._active = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._timers: list[tuple[datetime, int]] = []
-        self._timer_set = asyncio.Event()
+        self._timers = Timers(self.clock, self._nudge)
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._watchers: dict[int, list[asyncio.Future[RunStatus]]] = {}
@@ -114,15 +83,24 @@ class Engine:
         """Open the journal and go on with every run where it stood."""
         self.journal = Journal(self.config.state_dir / FILE_NAME)
         self.history = History(self.journal.reader)
-        self.switches = self.history.switches()
+        self._ingest = Ingest(self.config, self.library, self.journal, self.trail, self.clock, self.ids)
         self.library.refresh()
-        now = self.clock.now()
         for seq, status, wake_at in self.history.open_runs():
             if status in (RunStatus.RUNNING, RunStatus.BLOCKED):
                 self._make_ready(seq)
             if wake_at is not None:
-                heapq.heappush(self._timers, (max(wake_at, now), seq))
-        self._clock_task = asyncio.create_task(self._keep_time(), name="aie-timers")
+                self._timers.add(wake_at, seq)
+        self._clock_task = asyncio.create_task(self._timers.run(), name="aie-timers")
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set after every commit; whoever feeds on the journal clears it."""
+        return self._ingest.changed
+
+    @property
+    def switches(self) -> dict[str, bool]:
+        """A person's words on whether a workflow is enabled, which outweigh its file."""
+        return self._ingest.switches
 
     async def stop(self, *, last: Callable[[], Awaitable[Any]] | None = None) -> None:
         """Let what is being carried out come to its end or be cut off, then close. Nothing is lost either way.
@@ -149,147 +127,33 @@ class Engine:
         until = self.clock.now() + timedelta(seconds=linger_s)
         while True:
             await self._quiet.wait()
-            soon = self._timers and self._timers[0][0] <= until
-            if not soon and self._quiet.is_set():
+            if not self._timers.any_by(until) and self._quiet.is_set():
                 return
             await asyncio.sleep(0.005)
 
     # --- events --------------------------------------------------------------------------------------------------
 
-    async def accept(
-        self, event: Event, *, depth: int = 0, forced: bool = False, batch: Batch | None = None
-    ) -> Accepted:
+    async def accept(self, event: Event) -> Accepted:
         """Record one event and the runs it starts; see :meth:`accept_all`."""
-        return (await self.accept_all([event], depth=depth, forced=forced, batch=batch))[0]
+        return (await self.accept_all([event]))[0]
 
     async def accept_all(
         self,
         events: Sequence[Event],
         *,
-        depth: int = 0,
         forced: bool = False,
         batch: Batch | None = None,
         answer: Callable[[Batch, list[Accepted]], None] | None = None,
     ) -> list[Accepted]:
-        """Record events and the runs they start, all in one transaction; durable on return. Known ones do nothing more.
-
-        ``batch`` is written with them; ``answer`` may add to it once it is known what became of them.
-        """
-        batch = batch if batch is not None else Batch()
-        checked = [_own_source(event.checked()) for event in events]
-        accepted: list[Accepted] = []
-        spawned: list[Live] = []
-        try:
-            for event in checked:
-                key = event.source, event.event_id
-                while key in self._arriving and key not in batch.keys:
-                    await asyncio.wait({self._arriving[key]})
-                known = self.history.event_seq(*key)
-                if known is not None or key in batch.keys:
-                    accepted.append(self._known(known))
-                    continue
-                found, starting = self._take_in(event, depth, forced, batch)
-                accepted.append(found)
-                spawned += starting
-            if answer is not None:
-                answer(batch, accepted)
-        except BaseException:
-            self._arrived(batch)
-            raise
-        await self.commit(batch)
+        """Record events and drive the runs they start; see :meth:`Ingest.accept_all`."""
+        accepted, spawned = await self._ingest.accept_all(events, forced=forced, batch=batch, answer=answer)
         for live in spawned:
             self._spawn(live)
         return accepted
 
-    def _known(self, event_seq: int | None) -> Accepted:
-        """An event that is there; ``None`` while it is in the very batch that is being put together."""
-        if event_seq is None:
-            return Accepted(self.journal.event_seq, False)
-        rows = self.history.runs_of_event(event_seq)
-        return Accepted(event_seq, False, runs=tuple((row.seq, row.run_id, row.workflow_id) for row in rows))
-
-    def _arrived(self, batch: Batch) -> None:
-        for key in batch.keys:
-            arriving = self._arriving.pop(key, None)
-            if arriving is not None:
-                arriving.set_result(None)
-
-    def _take_in(self, event: Event, depth: int, forced: bool, batch: Batch) -> tuple[Accepted, list[Live]]:
-        """Add a new event and its runs to the batch."""
-        if depth > MAX_DEPTH:
-            raise EventError(
-                f"{depth} events in a row led to this {event.event_type}: aie takes that for a loop",
-                where=event.source,
-                hint="look for workflows that start one another",
-            )
-        now = self.clock.now()
-        if not event.timestamp:
-            event = replace(event, timestamp=now.astimezone(self.config.timezone).isoformat(timespec="seconds"))
-        plain = event.plain()
-        seq = self.journal.next_event()
-        batch.add(
-            schema.ADD_EVENT, seq, event.source, event.event_id, event.event_type, event.timestamp, stamp(now),
-            event.workflow_id, depth, dumps(plain["data"]),
-        )  # fmt: skip
-        batch.audit.append(self.trail.event_received(plain, now))
-        matches = tuple(
-            match(
-                plain,
-                self._candidates(event),
-                addressed_to=event.workflow_id,
-                switches=self.switches,
-                forced=forced,
-            )
-        )
-        batch.keys.add((event.source, event.event_id))
-        self._arriving[event.source, event.event_id] = asyncio.get_running_loop().create_future()
-        spawned = []
-        for found in matches:
-            if found.starts:
-                spawned.append(self._begin(found.workflow, plain, seq, depth, now, batch))
-            elif found.error is not None:
-                workflow = found.workflow
-                batch.audit.append(
-                    self.trail.condition_failed(workflow.workflow_id, workflow.name, found.error, plain, now)
-                )
-        runs = tuple((live.seq, live.run.run_id, live.run.workflow.workflow_id) for live in spawned)
-        return Accepted(seq, True, matches, runs), spawned
-
-    def _candidates(self, event: Event) -> Iterable[Workflow]:
-        shelf = self.library.shelf
-        if event.workflow_id is None:
-            return shelf.by_event.get(event.event_type, ())
-        if event.workflow_id not in shelf.workflows:
-            raise NotFoundError(
-                f"no workflow has the id {event.workflow_id!r}", where="workflow_id", hint="aie workflows list"
-            )
-        return (shelf.workflows[event.workflow_id],)
-
-    def _begin(
-        self, workflow: Workflow, event: Mapping[str, Json], event_seq: int, depth: int, now: datetime, batch: Batch
-    ) -> Live:
-        run = Run(self.ids.new("run"), workflow, event, now, self.config.timezone)
-        seq = self.journal.next_run()
-        if workflow.hash not in self._stored:
-            batch.add(schema.ADD_DEFINITION, workflow.hash, workflow.workflow_id, workflow.body)
-        self._pinned.setdefault(workflow.hash, workflow)
-        batch.add(
-            schema.ADD_RUN, seq, run.run_id, event_seq, workflow.workflow_id, 0, workflow.hash, str(RunStatus.RUNNING),
-            stamp(now), stamp(now), None, None,
-        )  # fmt: skip
-        batch.audit.append(self.trail.workflow_started(run))
-        return Live(seq, run, depth)
-
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable; what feeds on the journal is told."""
-        if not batch.rows and not batch.audit:
-            return
-        try:
-            await self.journal.commit(batch)
-        finally:
-            self._arrived(batch)
-        self._stored.update(values[0] for statement, values in batch.rows if statement == schema.ADD_DEFINITION)
-        self.changed.set()
+        await self._ingest.commit(batch)
 
     async def switch(self, workflow_id: str, enabled: bool, *, by: str) -> None:
         """A person enables or disables a workflow, whatever its file says."""
@@ -324,6 +188,7 @@ class Engine:
     def _spawn(self, live: Live) -> None:
         """Drive a run, now or as soon as fewer than ``max_runs`` others are being driven."""
         self._live[live.seq] = live
+        self._pinned.setdefault(live.run.workflow.hash, live.run.workflow)
         self._make_ready(live.seq)
 
     def _make_ready(self, seq: int) -> None:
@@ -393,7 +258,7 @@ class Engine:
                 else:
                     watcher.cancel()
         if live.wake_at is not None and not live.status.ended:
-            self._set_timer(live.wake_at, seq)
+            self._timers.add(live.wake_at, seq)
 
     async def _drive(self, live: Live) -> None:
         assert live.nudge is not None
@@ -408,7 +273,7 @@ class Engine:
                     continue
                 calls |= {asyncio.create_task(self._carry_out(live, call)) for call in following.calls}
                 if calls:
-                    await _first(live.nudge.wait(), *calls)
+                    await first(live.nudge.wait(), *calls)
                     calls = {call for call in calls if not call.done()}
                 elif not live.nudge.is_set():
                     return
@@ -437,7 +302,8 @@ class Engine:
     def _put_step(self, live: Live, record: StepRecord, duration_ms: int | None = None) -> None:
         live.batch.put_step(live.seq, record)
         if record.status is StepStatus.ASKED:
-            self._ask(live, record)
+            asking.ask(live, record, self.traits_of(live.run.workflow.steps[record.index].action_type), self.trail)
+            self.approvals_revision += 1
         elif record.approval_id is not None:
             self.approvals_revision += 1
         traits = self._traits.get(live.run.workflow.steps[record.index].action_type)
@@ -474,7 +340,7 @@ class Engine:
         outcome: CallOutcome
         outcome, events = await self._caller.call(traits, call, self._context(live, call, traits))
         try:
-            spawned = self._emit([_own_source(event) for event in events], live.depth + 1, live.batch)
+            spawned = self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
         except (EventError, NotFoundError) as error:
             outcome, spawned = Failure(machine.error_of(error)), []
         now = self.clock.now()
@@ -483,21 +349,6 @@ class Engine:
         live.busy.discard(call.index)
         duration_ms = max(0, round((now - began).total_seconds() * 1000))
         self._put_step(live, live.run.steps[call.index], duration_ms)
-
-    def _emit(self, events: Iterable[Event], depth: int, batch: Batch) -> list[Live]:
-        """Take events into a batch; those that are there already, or on their way, are left out."""
-        own = Batch()
-        spawned: list[Live] = []
-        try:
-            for event in events:
-                key = event.source, event.event_id
-                if key not in self._arriving and self.history.event_seq(*key) is None:
-                    spawned += self._take_in(event, depth, False, own)[1]
-        except BaseException:
-            self._arrived(own)
-            raise
-        batch.join(own)
-        return spawned
 
     def _context(self, live: Live, call: Call, traits: BoundTraits) -> ActionContext:
         step = live.run.workflow.steps[call.index]
@@ -519,23 +370,6 @@ class Engine:
             approval=record.approval if record else None,
         )
 
-    # --- time ----------------------------------------------------------------------------------------------------
-
-    def _set_timer(self, wake_at: datetime, seq: int) -> None:
-        heapq.heappush(self._timers, (wake_at, seq))
-        self._timer_set.set()
-
-    async def _keep_time(self) -> None:
-        """Wake runs when they are due; looks at the clock at least every 30 s, so a suspended machine catches up."""
-        while True:
-            now = self.clock.now()
-            while self._timers and self._timers[0][0] <= now:
-                _, seq = heapq.heappop(self._timers)
-                self._nudge(seq)
-            delay_s = min(30.0, (self._timers[0][0] - now).total_seconds()) if self._timers else 30.0
-            self._timer_set.clear()
-            await _first(self.clock.sleep(delay_s), self._timer_set.wait())
-
     def _nudge(self, seq: int) -> None:
         live = self._live.get(seq)
         if live is not None and live.driven and live.nudge is not None:
@@ -544,23 +378,6 @@ class Engine:
             self._make_ready(seq)
 
     # --- approvals -----------------------------------------------------------------------------------------------
-
-    def _ask(self, live: Live, record: StepRecord) -> None:
-        step = live.run.workflow.steps[record.index]
-        handler = self.traits_of(step.action_type).handler
-        params = dict(record.params or {})
-        parsed = self.traits_of(step.action_type).parsed(params)
-        title = str(params.get(handler.title_field or "") or f"{live.run.workflow.name}: {step.action_type}")
-        shown = handler.preview(parsed) if handler.preview else str(params.get(handler.body_field or "") or "")
-        event = live.run.event
-        reason = f"{event['event_type']} from {event['source']} ({event['event_id']})"
-        live.batch.add(
-            schema.ADD_APPROVAL, record.approval_id, live.seq, record.index, step.action_type, handler.note_kind, title,
-            shown, digest(params), live.run.workflow.hash, reason,
-            str(ApprovalState.PENDING), stamp(record.at), None, None, None, None, None, None,
-        )  # fmt: skip
-        live.batch.audit.append(self.trail.approval_requested(live.run, record, title, digest(params)))
-        self.approvals_revision += 1
 
     async def decide(
         self, approval_id: str, *, approved: bool, by: str, channel: str, evidence: str, comment: str = ""
@@ -571,11 +388,11 @@ class Engine:
         if approval is None or place is None:
             return Decision(False, None, f"there is no approval {approval_id!r}")
         if approval.state is not ApprovalState.PENDING:
-            return Decision(False, approval, _already(approval))
+            return Decision(False, approval, asking.already(approval))
         live = self._revive(*place)
         record = live.run.steps[place[1]]
         if record.status is not StepStatus.ASKED:
-            return Decision(False, approval, _already(approval))
+            return Decision(False, approval, asking.already(approval))
         if digest(dict(record.params or {})) != approval.digest or live.run.workflow.hash != approval.definition_hash:
             return Decision(False, approval, "what would run is not what was shown; reject it and start the run again")
         now = self.clock.now()
@@ -583,69 +400,15 @@ class Engine:
             approval, state=ApprovalState.APPROVED if approved else ApprovalState.REJECTED, decided_at=now,
             decided_by=by, channel=channel, comment=comment,
         )  # fmt: skip
-        how: dict[str, Json] = {
-            "approved": approved, "decided_by": by, "channel": channel, "comment": comment,
-            "decided_at": now.isoformat(timespec="seconds"),
-        }  # fmt: skip
-        live.run = machine.decide(live.run, place[1], approved, how, now)
+        live.run = machine.decide(live.run, place[1], approved, asking.how_decided(decided), now)
         batch = Batch()
-        batch.add(schema.SET_APPROVAL, str(decided.state), stamp(now), by, channel, evidence, comment, approval_id)
+        asking.write_decision(batch, decided, evidence, now)
         batch.put_step(live.seq, live.run.steps[place[1]])
         batch.audit.append(self.trail.approval_decided(decided, evidence))
-        spawned = self._emit([_approval_event(decided)], live.depth + 1, batch)
+        spawned = self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
         await self._commit_surely(batch)
         self.approvals_revision += 1
         for other in spawned:
             self._spawn(other)
         self._nudge(live.seq)
         return Decision(True, decided, str(decided.state))
-
-
-def _already(approval: Approval) -> str:
-    if approval.state is ApprovalState.PENDING:
-        return "it is not waiting for a decision any more"
-    when = f" on {approval.decided_at:%Y-%m-%d %H:%M} UTC" if approval.decided_at else ""
-    return f"it was already {approval.state}{when}, by {approval.decided_by or 'aie'} ({approval.channel or 'engine'})"
-
-
-def _own_source(event: Event) -> Event:
-    """The event, unless it claims to come from a person's decision: those are made here, and only here."""
-    if event.source == DECISIONS:
-        raise EventError(
-            f"no event may say it comes from {DECISIONS!r}: that is what decisions are known by",
-            where="source",
-            hint="give the name of whatever the event comes from",
-        )
-    return event
-
-
-def _approval_event(approval: Approval) -> Event:
-    return Event(
-        event_type=EventType.APPROVAL_RECEIVED,
-        source=DECISIONS,
-        event_id=approval.approval_id,
-        data={
-            "approval_id": approval.approval_id,
-            "approved": approval.state is ApprovalState.APPROVED,
-            "approval_type": approval.note_kind,
-            "title": approval.title,
-            "decided_by": approval.decided_by,
-            "channel": approval.channel,
-            "comment": approval.comment,
-            "workflow_id": approval.workflow_id,
-            "run_id": approval.run_id,
-            "step_id": approval.step_id,
-            "details": approval.params,
-        },
-    )
-
-
-async def _first(*work: Any) -> None:
-    """Wait until the first of these is done; coroutines among them are cancelled then, tasks go on."""
-    own = [asyncio.ensure_future(item) for item in work if asyncio.iscoroutine(item)]
-    tasks = [item for item in work if not asyncio.iscoroutine(item)]
-    try:
-        await asyncio.wait({*own, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for item in own:
-            item.cancel()

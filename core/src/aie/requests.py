@@ -11,10 +11,11 @@ from typing import Any
 import apsw
 
 from aie import schema
-from aie.engine import Accepted, Engine
+from aie.engine import Engine
 from aie.errors import AieError, BusyError
 from aie.events import Event
 from aie.history import History
+from aie.ingest import Accepted
 from aie.journal import Batch, connect, stamp, translate
 from aie.machine import error_of
 from aie.plain import dumps
