@@ -26,7 +26,7 @@ from aie import (
 from aie.errors import BusyError, EventError
 from aie.history import RunRow
 from aie.run import RunStatus
-from tests.stand_ins import MONDAY, Free, ManualClock, Outbox, Scripted, Services, make_vault, workflow
+from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, SendEmail, Services, make_vault, workflow
 
 
 def manual(event_id: str = "e1", **data: Any) -> Event:
@@ -302,9 +302,10 @@ def test_a_preview_that_fails_does_not_keep_the_request_from_coming(tmp_path: Pa
     class Odd:
         @hookimpl
         def aie_action_handlers(self, settings: object) -> list[ActionHandler]:
-            return [ActionHandler("odd", Free, lambda params, context: None, body_field="text", preview=preview)]
+            return [ActionHandler("odd", SendEmail, lambda params, context: None, body_field="body", preview=preview)]
 
-    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "odd", "parameters": {"text": "what it says"}}))
+    mail = {"action_type": "odd", "parameters": {"to": "a@b.example", "subject": "s", "body": "what it says"}}
+    vault = make_vault(tmp_path / "v", workflow("w", mail))
 
     async def main() -> list[str]:
         async with AsyncOrchestrator(vault, plugins={"t": Odd()}, env={}) as orchestrator:
