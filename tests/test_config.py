@@ -197,7 +197,7 @@ def test_every_line_offered_as_a_comment_is_valid_too(vault: Path) -> None:
     (vault / "workflows").mkdir()
     write(vault, "\n".join(lines))
     assert set(tomllib.loads("\n".join(lines))) == {
-        *("timezone", "workflow_folders", "state_dir", "max_runs", "actions", "plugins", "schedules")
+        *("timezone", "workflow_folders", "state_dir", "engine", "max_runs", "actions", "plugins", "schedules")
     }
     assert Config.load(vault, {}).warnings == ()
 

@@ -23,7 +23,7 @@ from aie import (
     UncertainError,
     hookimpl,
 )
-from aie.errors import BusyError, EventError
+from aie.errors import BusyError, EventError, PluginError
 from aie.history import RunRow
 from aie.run import RunStatus
 from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, SendEmail, Services, make_vault, workflow
@@ -313,3 +313,17 @@ def test_a_preview_that_fails_does_not_keep_the_request_from_coming(tmp_path: Pa
             return [approval.body for approval in orchestrator.history.approvals()]
 
     assert asyncio.run(main()) == ["what it says"]
+
+
+def test_the_engine_is_the_one_that_aie_toml_names(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v")
+    with (vault / "aie.toml").open("a", encoding="utf-8") as file:
+        file.write('engine = "sqlight"\n')
+
+    async def main() -> tuple[str, str]:
+        with pytest.raises(PluginError) as caught:
+            async with AsyncOrchestrator(vault, env={}):
+                pass
+        return caught.value.message, caught.value.hint
+
+    assert asyncio.run(main()) == ("no engine is named 'sqlight'", "did you mean 'sqlite'?")

@@ -170,12 +170,6 @@ def test_only_the_named_plugins_are_imported(site: Path, config: Config) -> None
     )
 
 
-def test_which_plugins_a_run_needs_is_told_from_names_where_it_can_be(config: Config) -> None:
-    config = dataclasses.replace(config, actions={"send_email": "gmail"})
-    assert Registry.named_by(config, ["odoo.create_invoice", "send_email"]) == frozenset({"core", "odoo", "gmail"})
-    assert Registry.named_by(config, ["create_file"]) is None
-
-
 def test_a_plugin_that_is_turned_off_is_not_imported(site: Path, config: Config) -> None:
     write_dist(site, "aie-bomb", "raise SystemExit('imported')")
     registry = Registry.load(dataclasses.replace(config, disabled=frozenset({"bomb"})), only={"bomb"})

@@ -37,7 +37,18 @@ FILE_NAME = "aie.toml"
 CORE = "core"
 CORE_TABLES = ("schedules", "scripts", "logs")
 DEFAULT_MAX_RUNS = 64
-_KEYS = ("timezone", "workflow_folders", "state_dir", "max_runs", "max_event_bytes", "actions", "plugins", *CORE_TABLES)
+DEFAULT_ENGINE = "sqlite"
+_KEYS = (
+    "timezone",
+    "workflow_folders",
+    "state_dir",
+    "engine",
+    "max_runs",
+    "max_event_bytes",
+    "actions",
+    "plugins",
+    *CORE_TABLES,
+)
 _VARIABLES = ("AIE_VAULT", "AIE_STATE_DIR", "AIE_TIMEZONE", "AIE_MAX_RUNS")
 _SETTING_VARIABLE = re.compile(r"AIE_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)__([A-Z0-9_]+)")
 _SYNCED = re.compile(
@@ -58,6 +69,9 @@ DEFAULT_TOML = """\
 
 # Where the journal lives. Keep it out of synced folders: they corrupt databases.
 # state_dir = "/var/lib/aie"
+
+# Which engine carries runs out; plugins may bring others.
+# engine = "sqlite"
 
 # How many runs may be under way at once.
 # max_runs = 64
@@ -120,6 +134,7 @@ class Config:
     timezone: ZoneInfo
     state_dir: Path
     workflow_folders: tuple[Path, ...]
+    engine: str = DEFAULT_ENGINE  # the name of an entry point in the group aie.engines
     max_runs: int = DEFAULT_MAX_RUNS
     max_event_bytes: int = MAX_BYTES
     actions: Mapping[str, str] = field(default_factory=dict)  # bare action name → the plugin that provides it
@@ -146,6 +161,7 @@ class Config:
             timezone=_timezone(file, env),
             state_dir=state_dir,
             workflow_folders=folders,
+            engine=file.text_of("engine") or DEFAULT_ENGINE,
             max_runs=_max_runs(file, env),
             max_event_bytes=file.number("max_event_bytes", MAX_BYTES, least=1024, most=64 * MAX_BYTES),
             actions=_actions(file),

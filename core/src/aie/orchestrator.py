@@ -31,7 +31,7 @@ from aie.feed import Feed
 from aie.history import History
 from aie.journal import FILE_NAME, connect
 from aie.library import Library
-from aie.plugins.registry import Registry
+from aie.plugins import Registry, load_engine
 from aie.requests import Counter, ask, perform
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
@@ -132,7 +132,8 @@ class AsyncOrchestrator:
             return
         self._lock = lock
         try:
-            self.engine = Engine(self.config, self.registry, self.library, self.compiler, **self._seams)
+            make_engine: type[Engine] = load_engine(self.config.engine)
+            self.engine = make_engine(self.config, self.registry, self.library, self.compiler, **self._seams)
             await self.engine.start()
         except BaseException:
             self.engine = None

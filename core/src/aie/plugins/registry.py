@@ -67,18 +67,6 @@ class Registry:
                 plugins.append(plugin)
         return cls(config, infos, plugins)
 
-    @staticmethod
-    def named_by(config: Config, action_types: Iterable[str]) -> frozenset[str] | None:
-        """The plugins that steps of these types need; None if that cannot be told without importing all of them."""
-        names = {CORE}
-        for action_type in action_types:
-            plugin, dot, _ = action_type.partition(".")
-            chosen = plugin if dot else config.actions.get(action_type)
-            if not chosen:
-                return None
-            names.add(chosen)
-        return frozenset(names)
-
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every installed plugin, whatever its state; one name twice if two packages claim it."""
