@@ -23,7 +23,7 @@ from aie import (
     UncertainError,
     hookimpl,
 )
-from aie.errors import BusyError, EventError, PluginError
+from aie.errors import BusyError, EventError, NotFoundError, PluginError
 from aie.history import RunRow
 from aie.run import RunStatus
 from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, SendEmail, Services, make_vault, workflow
@@ -327,3 +327,39 @@ def test_the_engine_is_the_one_that_aie_toml_names(tmp_path: Path) -> None:
         return caught.value.message, caught.value.hint
 
     assert asyncio.run(main()) == ("no engine is named 'sqlight'", "did you mean 'sqlite'?")
+
+
+@pytest.mark.parametrize(("happened", "calls"), [(True, 1), (False, 2)])
+def test_a_person_says_whether_an_uncertain_step_happened(tmp_path: Path, happened: bool, calls: int) -> None:
+    answers: list[Any] = [ConnectionResetError("reset"), {"id": 7}]
+
+    def pay(params: dict[str, Any], context: ActionContext) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    paying = Scripted({"pay": pay}, effect=Effect.EXTERNAL, repeatable=False)
+    telling = Scripted({"tell": lambda params, context: None})
+    tell = {"action_type": "tell", "parameters": {"id": "{{ results.pay.id }}"}}
+    vault = make_vault(tmp_path / "v", workflow("w", {"id": "pay", "action_type": "pay", "await_approval": True}, tell))
+
+    async def main() -> tuple[RunStatus, RunStatus, str]:
+        async with AsyncOrchestrator(vault, plugins={"p": paying, "t": telling}, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            (approval,) = orchestrator.history.approvals()
+            await orchestrator.decide(approval.approval_id, approved=True, by="me", channel="t", evidence="t")
+            await orchestrator.settle()
+            row = orchestrator.history.runs()[0]
+            after = await orchestrator.resolve(
+                row.seq, 0, happened=happened, result={"id": 7} if happened else None, by="me"
+            )
+            with pytest.raises(NotFoundError) as caught:
+                await orchestrator.resolve(row.seq, 0, happened=True, by="me")
+            return row.status, after.status, caught.value.message
+
+    assert asyncio.run(main()) == (
+        RunStatus.UNCERTAIN, RunStatus.SUCCEEDED, "the step pay is succeeded, not uncertain",
+    )  # fmt: skip
+    assert len(paying.calls) == calls
+    assert telling.calls == [("tell", {"id": 7}, 1)]

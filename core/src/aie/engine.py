@@ -27,7 +27,7 @@ from aie.journal import FILE_NAME, Batch, Journal, stamp
 from aie.library import Library
 from aie.live import Live
 from aie.machine import Call, CallOutcome, Failure
-from aie.plain import digest
+from aie.plain import Json, digest
 from aie.plugins.registry import Registry
 from aie.run import RunStatus, StepRecord, StepStatus
 from aie.seams import Clock, Ids, RandomIds, SystemClock
@@ -84,6 +84,7 @@ class Engine:
         self.journal = Journal(self.config.state_dir / FILE_NAME)
         self.history = History(self.journal.reader)
         self._ingest = Ingest(self.config, self.library, self.journal, self.trail, self.clock, self.ids)
+        await self._forget_requests()
         self.library.refresh()
         for seq, status, wake_at in self.history.open_runs():
             if status in (RunStatus.RUNNING, RunStatus.BLOCKED):
@@ -91,6 +92,12 @@ class Engine:
             if wake_at is not None:
                 self._timers.add(wake_at, seq)
         self._clock_task = asyncio.create_task(self._timers.run(), name="aie-timers")
+
+    async def _forget_requests(self) -> None:
+        """Drop what other commands asked and were answered long ago."""
+        batch = Batch()
+        batch.add(schema.PRUNE_INTAKE, stamp(self.clock.now() - timedelta(days=1)))
+        await self.commit(batch)
 
     @property
     def changed(self) -> asyncio.Event:
@@ -219,7 +226,7 @@ class Engine:
     def _revive(self, seq: int, position: int | None = None) -> Live:
         """A parked run, back in memory; whoever does this changes it or drives it.
 
-        With a ``position`` only if that step waits for a decision, so that a refused one leaves nothing behind.
+        With a ``position`` only if that step waits for a person, so that a refused answer leaves nothing behind.
         """
         live = self._live.get(seq)
         if live is None:
@@ -227,7 +234,7 @@ class Engine:
             run = self.history.load_run(seq, self._compile_pinned, self.config.timezone)
             depth = self.history.event(row.event_seq).depth
             live = Live(seq, run, depth, status=row.status, wake_at=row.wake_at)
-            if position is None or run.steps[position].status is StepStatus.ASKED:
+            if position is None or run.waits_for_a_person(position):
                 self._live[seq] = live
         return live
 
@@ -412,3 +419,22 @@ class Engine:
             self._spawn(other)
         self._nudge(live.seq)
         return Decision(True, decided, str(decided.state))
+
+    async def resolve(self, run_seq: int, position: int, *, happened: bool, result: Json, by: str) -> None:
+        """A person says whether an uncertain attempt happened; if it did not, it is made again."""
+        live = self._revive(run_seq, position)
+        step = live.run.workflow.steps[position]
+        record = live.run.steps.get(position)
+        if record is None or record.status is not StepStatus.UNCERTAIN:
+            raise NotFoundError(
+                f"the step {step.id} is {record.status if record else 'not reached'}, not uncertain",
+                where=live.run.run_id,
+                hint=f"see how it stands with: aie runs show {live.run.run_id}",
+            )
+        now = self.clock.now()
+        live.run = machine.resolve(live.run, position, happened, result, now)
+        batch = Batch()
+        batch.put_step(live.seq, live.run.steps[position])
+        batch.audit.append(self.trail.uncertain_resolved(live.run, step, happened, now, by))
+        await self._commit_surely(batch)
+        self._nudge(live.seq)

@@ -128,7 +128,7 @@ def settle(run: Run, call: Call, outcome: CallOutcome, traits: Traits, now: date
         case Looked(False):
             record = replace(record, status=StepStatus.RETRYING, wake_at=now)
         case Failure(error) | Unknown(error) if call.look_up:
-            record = replace(record, status=StepStatus.UNCERTAIN, error=error)
+            record = replace(record, status=StepStatus.UNCERTAIN, error=_uncertain(run, step, error))
         case Failure(error, retryable, retry_after_s):
             record = _failed(record, step, error, retryable, retry_after_s, jitter)
         case Unknown(error) if traits.repeatable:
@@ -136,9 +136,9 @@ def settle(run: Run, call: Call, outcome: CallOutcome, traits: Traits, now: date
         case Unknown(error) if traits.can_look:
             record = replace(record, status=StepStatus.STARTED, error=error)
         case Unknown(error):
-            record = replace(record, status=StepStatus.UNCERTAIN, error=error)
+            record = replace(record, status=StepStatus.UNCERTAIN, error=_uncertain(run, step, error))
         case _:
-            record = replace(record, status=StepStatus.UNCERTAIN, error=_cannot_tell(step))
+            record = replace(record, status=StepStatus.UNCERTAIN, error=_uncertain(run, step))
     return run.with_step(record)
 
 
@@ -365,7 +365,8 @@ class _Walk:
             traits = self.traits_of(step.action_type)
         except PluginError as error:
             if record.status is StepStatus.STARTED:
-                return self._keep(replace(record, status=StepStatus.UNCERTAIN, error=error.as_dict()))
+                told = _uncertain(self.run, step, error.as_dict())
+                return self._keep(replace(record, status=StepStatus.UNCERTAIN, at=self.now, error=told))
             self.wakes.append(self.now + timedelta(minutes=5))  # the plugin may come back
             return record
         if record.status is StepStatus.STARTED:
@@ -381,7 +382,7 @@ class _Walk:
             self.calls.append(Call(step.index, record.attempt, record.params or {}, key, False, look_up=True))
             return record
         return self._keep(
-            replace(record, status=StepStatus.UNCERTAIN, at=self.now, error=record.error or _cannot_tell(step))
+            replace(record, status=StepStatus.UNCERTAIN, at=self.now, error=_uncertain(self.run, step, record.error))
         )
 
     def _call(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
@@ -422,11 +423,11 @@ _PARKED = (
 )
 
 
-def _cannot_tell(step: Step) -> dict[str, str]:
-    return {
-        "error": f"{step.action_type} was under way when aie stopped, and nobody can say whether it happened",
-        "hint": "look at the service, then tell aie with: aie runs resolve",
-    }
+def _uncertain(run: Run, step: Step, error: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What is known of an attempt that may have happened, and how a person settles it."""
+    known = error or {"error": f"{step.action_type} was under way when aie stopped; it may have happened or not"}
+    hint = f"look whether it happened, then say so: aie runs resolve {run.run_id} {step.id} --happened, or --repeat"
+    return {**known, "hint": hint}
 
 
 def error_of(error: BaseException) -> dict[str, str]:

@@ -31,6 +31,7 @@ from aie.feed import Feed
 from aie.history import History
 from aie.journal import FILE_NAME, connect
 from aie.library import Library
+from aie.plain import Json
 from aie.plugins import Registry, load_engine
 from aie.requests import Counter, ask, perform
 from aie.run import RunStatus
@@ -268,6 +269,20 @@ class AsyncOrchestrator:
     async def switch(self, workflow_id: str, enabled: bool, *, by: str) -> None:
         """Enable or disable a workflow, whatever its file says."""
         await self._request({"kind": "switch", "workflow_id": workflow_id, "enabled": enabled, "by": by})
+
+    async def resolve(self, run_seq: int, position: int, *, happened: bool, result: Json = None, by: str) -> RunResult:
+        """Say whether an uncertain step happened (it is made again if not); how its run stands once it came to rest."""
+        await self._request(
+            {
+                "kind": "resolve",
+                "run_seq": run_seq,
+                "position": position,
+                "happened": happened,
+                "result": result,
+                "by": by,
+            }
+        )
+        return await self._rest(run_seq, LINGER_S)
 
     # --- looking ------------------------------------------------------------------------------------------------
 

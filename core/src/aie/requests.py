@@ -41,6 +41,12 @@ async def perform(engine: Engine, request: dict[str, Any], *, request_id: int | 
         case "switch":
             await engine.switch(request["workflow_id"], request["enabled"], by=request["by"])
             return {"accepted": True}
+        case "resolve":
+            await engine.resolve(
+                request["run_seq"], request["position"], happened=request["happened"], result=request["result"],
+                by=request["by"],
+            )  # fmt: skip
+            return {"accepted": True}
     return {
         "error": f"this aie does not know the request {request['kind']!r}",
         "hint": "stop and start aie start again",

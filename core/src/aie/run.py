@@ -73,6 +73,11 @@ class Run:
     steps: Mapping[int, StepRecord] = field(default_factory=dict)
     cancelled: bool = False
 
+    def waits_for_a_person(self, index: int) -> bool:
+        """Whether only a person's word takes this step further."""
+        record = self.steps.get(index)
+        return record is not None and record.status in (StepStatus.ASKED, StepStatus.UNCERTAIN)
+
     def with_step(self, record: StepRecord) -> Run:
         return replace(self, steps={**self.steps, record.index: record})
 

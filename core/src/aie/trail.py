@@ -12,6 +12,7 @@ from aie.approvals import Approval
 from aie.audit import redact
 from aie.plain import Json
 from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.workflow import Step
 
 LEVELS = {Effect.NONE: "low", Effect.LOCAL: "normal", Effect.EXTERNAL: "high"}
 
@@ -145,6 +146,16 @@ class Trail:
             security_level="high",
             run_id=approval.run_id,
             step_id=approval.step_id,
+        )  # fmt: skip
+
+    def uncertain_resolved(self, run: Run, step: Step, happened: bool, at: datetime, by: str) -> dict[str, Json]:
+        return self.record(
+            "uncertain_resolved", step.action_type, "happened" if happened else "repeated", at,
+            actor=by,
+            details={"workflow_id": run.workflow.workflow_id},
+            security_level="high",
+            run_id=run.run_id,
+            step_id=step.id,
         )  # fmt: skip
 
     def run_ended(self, run: Run, status: RunStatus, at: datetime, error: Mapping[str, str] | None) -> dict[str, Json]:
