@@ -363,3 +363,43 @@ def test_a_person_says_whether_an_uncertain_step_happened(tmp_path: Path, happen
     )  # fmt: skip
     assert len(paying.calls) == calls
     assert telling.calls == [("tell", {"id": 7}, 1)]
+
+
+def test_batches_of_events_that_overlap_do_not_wait_for_one_another_for_ever(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v")
+
+    async def main() -> tuple[list[list[bool]], int]:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            engine = orchestrator.engine
+            assert engine is not None
+            batches = [["c"], ["a", "c", "d"], ["d", "a"]]
+            results = await asyncio.wait_for(
+                asyncio.gather(*(engine.accept_all([manual(name) for name in names]) for names in batches)), 10
+            )
+            return [[found.new for found in result] for result in results], len(orchestrator.history.events())
+
+    new, count = asyncio.run(main())
+    assert (sum(map(sum, new)), count) == (3, 3)
+
+
+def test_an_event_that_is_twice_in_one_batch_is_one_event(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v")
+
+    async def main() -> list[tuple[int, bool]]:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            assert orchestrator.engine is not None
+            accepted = await orchestrator.engine.accept_all([manual("a"), manual("b"), manual("a")])
+            return [(found.event_seq, found.new) for found in accepted]
+
+    assert asyncio.run(main()) == [(1, True), (2, True), (1, False)]
+
+
+def test_opening_a_vault_where_nothing_is_to_be_done_commits_nothing(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v")
+
+    async def main() -> int:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            assert orchestrator.engine is not None
+            return orchestrator.engine.journal.commits
+
+    assert [asyncio.run(main()), asyncio.run(main())] == [0, 0]

@@ -95,9 +95,11 @@ class Engine:
 
     async def _forget_requests(self) -> None:
         """Drop what other commands asked and were answered long ago."""
-        batch = Batch()
-        batch.add(schema.PRUNE_INTAKE, stamp(self.clock.now() - timedelta(days=1)))
-        await self.commit(batch)
+        before = stamp(self.clock.now() - timedelta(days=1))
+        if self.history.answered_before(before):
+            batch = Batch()
+            batch.add(schema.PRUNE_INTAKE, before)
+            await self.commit(batch)
 
     @property
     def changed(self) -> asyncio.Event:

@@ -233,6 +233,13 @@ class History:
         sql = "SELECT id, request FROM intake WHERE answer IS NULL ORDER BY id LIMIT 1000"
         return [(row[0], json.loads(row[1])) for row in self._rows(sql)]
 
+    def answered_before(self, moment: str) -> bool:
+        """Whether requests are kept that were made before then (as the journal writes times) and have their answer."""
+        return (
+            next(self._rows("SELECT 1 FROM intake WHERE answer IS NOT NULL AND at < ? LIMIT 1", moment), None)
+            is not None
+        )
+
     def answer(self, request_id: int) -> dict[str, Any] | None:
         row = next(self._rows("SELECT answer FROM intake WHERE id=?", request_id), None)
         return None if row is None or row[0] is None else json.loads(row[0])

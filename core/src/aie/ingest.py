@@ -70,20 +70,23 @@ class Ingest:
         """
         batch = batch if batch is not None else Batch()
         checked = [own_source(event.checked()) for event in events]
+        keys = [(event.source, event.event_id) for event in checked]
+        # All waiting comes before the first is taken in: whoever holds one never waits for another.
+        while on_their_way := {self._arriving[key] for key in keys if key in self._arriving}:
+            await asyncio.wait(on_their_way)
         accepted: list[Accepted] = []
         spawned: list[Live] = []
+        taken: dict[tuple[str, str], int] = {}
         try:
-            for event in checked:
-                key = event.source, event.event_id
-                while key in self._arriving and key not in batch.keys:
-                    await asyncio.wait({self._arriving[key]})
-                known = self._history.event_seq(*key)
-                if known is not None or key in batch.keys:
+            for key, event in zip(keys, checked, strict=True):
+                known = taken.get(key) or self._history.event_seq(*key)
+                if known is not None:
                     accepted.append(self._known(known))
                     continue
                 found, starting = self._take_in(event, depth, forced, batch)
                 accepted.append(found)
                 spawned += starting
+                taken[key] = found.event_seq
             if answer is not None:
                 answer(batch, accepted)
         except BaseException:
@@ -92,10 +95,8 @@ class Ingest:
         await self.commit(batch)
         return accepted, spawned
 
-    def _known(self, event_seq: int | None) -> Accepted:
-        """An event that is there; ``None`` while it is in the very batch that is being put together."""
-        if event_seq is None:
-            return Accepted(self._journal.event_seq, False)
+    def _known(self, event_seq: int) -> Accepted:
+        """An event that arrived before, with the runs it started."""
         rows = self._history.runs_of_event(event_seq)
         return Accepted(event_seq, False, runs=tuple((row.seq, row.run_id, row.workflow_id) for row in rows))
 
