@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from aie import asking, machine, schema
@@ -54,6 +55,7 @@ class Engine:
         clock: Clock | None = None,
         ids: Ids | None = None,
         caller: PluginCaller | None = None,
+        open_journal: Callable[[Path], Journal] = Journal,
     ) -> None:
         self.config = config
         self.registry = registry
@@ -64,6 +66,7 @@ class Engine:
         self.approvals_revision = 0
         self._compiler = compiler
         self._caller = caller or DirectCaller()
+        self._open_journal = open_journal
         self._traits: dict[str, BoundTraits] = {}
         self._pinned: dict[str, Workflow] = {}
         self._live: dict[int, Live] = {}
@@ -81,7 +84,7 @@ class Engine:
 
     async def start(self) -> None:
         """Open the journal and go on with every run where it stood."""
-        self.journal = Journal(self.config.state_dir / FILE_NAME)
+        self.journal = self._open_journal(self.config.state_dir / FILE_NAME)
         self.history = History(self.journal.reader)
         self._ingest = Ingest(self.config, self.library, self.journal, self.trail, self.clock, self.ids)
         await self._forget_requests()

@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from aie.errors import AieError, BusyError, JournalError
 from aie.events import Event
 from aie.feed import Feed
 from aie.history import History
-from aie.journal import FILE_NAME, connect
+from aie.journal import FILE_NAME, Journal, connect
 from aie.library import Library
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
@@ -90,6 +90,7 @@ class AsyncOrchestrator:
         clock: Clock | None = None,
         ids: Ids | None = None,
         caller: PluginCaller | None = None,
+        open_journal: Callable[[Path], Journal] = Journal,
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.config = Config.load(Path(vault), os.environ if env is None else env)
@@ -97,7 +98,9 @@ class AsyncOrchestrator:
         self.library = Library(self.config.workflow_folders, self.compiler)
         self.registry = Registry.load(self.config, extra=plugins)
         self.clock: Clock = clock or SystemClock()
-        self._seams: dict[str, Any] = {"clock": self.clock, "ids": ids, "caller": caller}
+        self._seams: dict[str, Any] = {
+            "clock": self.clock, "ids": ids, "caller": caller, "open_journal": open_journal,
+        }  # fmt: skip
         self.engine: Engine | None = None
         self.delivery: Delivery | None = None
         self.channels: Channels | None = None
