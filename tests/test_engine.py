@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -403,3 +404,72 @@ def test_opening_a_vault_where_nothing_is_to_be_done_commits_nothing(tmp_path: P
             return orchestrator.engine.journal.commits
 
     assert [asyncio.run(main()), asyncio.run(main())] == [0, 0]
+
+
+def test_a_decided_run_is_on_record_as_running_in_case_nothing_more_is_written(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "request_approval", "parameters": {"title": "?"}}))
+
+    async def main() -> list[RunStatus]:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            seen = [orchestrator.history.runs()[0].status]
+            (approval,) = orchestrator.history.approvals()
+            await orchestrator.decide(approval.approval_id, approved=True, by="me", channel="t", evidence="t")
+            seen.append(orchestrator.history.runs()[0].status)
+            await orchestrator.settle()
+            return [*seen, orchestrator.history.runs()[0].status]
+
+    assert asyncio.run(main()) == [RunStatus.ASKING, RunStatus.RUNNING, RunStatus.SUCCEEDED]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_handler_that_does_not_let_itself_be_cancelled_is_left_behind(tmp_path: Path, count: int) -> None:
+    """Also when it is one of several calls of its run that are being made at the same time."""
+    ended: list[bool] = []
+
+    async def stubborn(params: dict[str, Any], context: ActionContext) -> None:
+        for _ in range(100):  # not for ever, should this test fail
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.1)
+            if ended:
+                return
+
+    scripted = Scripted({"stubborn": stubborn, "note": lambda params, context: None}, effect=Effect.EXTERNAL)
+    step = {"action_type": "stubborn", "timeout": 0.05, "retry_count": 0}
+    vault = make_vault(tmp_path / "v", workflow("w", *([step] * count)))
+
+    async def main() -> tuple[RunStatus, list[str]]:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            decisions = [
+                orchestrator.decide(approval.approval_id, approved=True, by="me", channel="t", evidence="t")
+                for approval in orchestrator.history.approvals()
+            ]
+            await asyncio.gather(*decisions)
+            await orchestrator.settle()
+            ended.append(True)
+            (run,) = orchestrator.history.runs()
+            return run.status, [(record.error or {})["error"] for record in orchestrator.history.steps(run.seq)]
+
+    assert asyncio.run(main()) == (RunStatus.FAILED, ["no answer within 0.05 s"] * count)
+
+
+def test_decisions_on_several_steps_at_the_same_time_carry_out_each_of_them_once(tmp_path: Path) -> None:
+    scripted = Scripted({"mail": lambda params, context: None}, effect=Effect.EXTERNAL, repeatable=False)
+    vault = make_vault(
+        tmp_path / "v", workflow("w", *({"action_type": "mail", "parameters": {"n": n}} for n in range(4)))
+    )
+
+    async def main() -> RunStatus:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            await orchestrator.process_event(manual())
+            decisions = [
+                orchestrator.decide(approval.approval_id, approved=True, by="me", channel="t", evidence="t")
+                for approval in orchestrator.history.approvals()
+            ]
+            await asyncio.gather(*decisions)
+            await orchestrator.settle()
+            return orchestrator.history.runs()[0].status
+
+    assert asyncio.run(main()) is RunStatus.SUCCEEDED
+    assert sorted(params["n"] for _, params, _ in scripted.calls) == [0, 1, 2, 3]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -58,6 +59,10 @@ class BoundTraits:
     @property
     def can_look(self) -> bool:
         return self.handler.look_up is not None
+
+    @cached_property
+    def log(self) -> logging.Logger:
+        return logging.getLogger(f"aie.plugin.{self.bound.plugin}")
 
     @cached_property
     def optional(self) -> frozenset[str]:
@@ -138,49 +143,50 @@ class DirectCaller:
         if call.look_up:
             assert handler.look_up is not None
             function = handler.look_up
-        answer = await _answer(function, params, context)
+        if inspect.iscoroutinefunction(function):
+            answer = await _awaited(function, params, context)
+        else:
+            answer = await _in_thread(function, params, context)
         if isinstance(answer, BaseException):
-            return _from_error(answer, handler, context), ()
+            return _from_error(answer, handler), ()
         return _from_answer(answer, handler, call, traits.bound.name)
 
 
-async def _answer(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
-    """What the function returns, or the exception it raised, or a TimeoutError; whichever comes first."""
-    work: asyncio.Future[Any]
-    if inspect.iscoroutinefunction(function):
-        work = asyncio.ensure_future(_guarded(function, params, context))
-    else:
-        work = _in_thread(function, params, context)
-    try:
-        done, _ = await asyncio.wait({work}, timeout=context.timeout_s)
-        if done:
-            return work.result()
-        work.cancel()
-        await asyncio.wait({work}, timeout=GRACE_S)
-        return TimeoutError(f"no answer within {context.timeout_s:g} s")
-    except asyncio.CancelledError:
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({work}, timeout=GRACE_S)
-        raise
+async def _awaited(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
+    """What the function returns, or the exception it raised, or a TimeoutError once it was cancelled for its time."""
+    task = asyncio.current_task()
+    assert task is not None
+    overdue_by: list[asyncio.TimerHandle] = []
 
+    def cancel() -> None:
+        overdue_by.append(timer)
+        task.cancel()
 
-async def _guarded(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
+    timer = asyncio.get_running_loop().call_later(context.timeout_s, cancel)
+    answer: Any
     try:
-        return await function(params, context)
+        answer = await function(params, context)
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if task.cancelling() > len(overdue_by):
             raise
-        return RuntimeError(f"the action cancelled itself: {error}")
+        answer = RuntimeError(f"the action cancelled itself: {error}")
     except BaseException as error:  # SystemExit included: it takes down its step, not the engine
-        return error
+        answer = error
+    finally:
+        timer.cancel()
+    if overdue_by:
+        task.uncancel()
+        return _OverdueError(context.timeout_s)
+    return answer
 
 
-def _in_thread(
-    function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext
-) -> asyncio.Future[Any]:
-    """Run in a thread of its own: one that never comes back keeps no other call from having one."""
+class _OverdueError(TimeoutError):
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"no answer within {timeout_s:g} s")
+
+
+async def _in_thread(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
+    """The same in a thread of its own: one that never comes back keeps no other call from having one."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -197,15 +203,23 @@ def _in_thread(
             loop.call_soon_threadsafe(settle, answer)
 
     threading.Thread(target=work, name=f"aie-{context.step_id}", daemon=True).start()
-    return future
+    timer = loop.call_later(context.timeout_s, settle, _OverdueError(context.timeout_s))
+    try:
+        return await future
+    finally:
+        timer.cancel()
 
 
-def _from_error(error: BaseException, handler: ActionHandler, context: ActionContext) -> CallOutcome:
+def overdue(handler: ActionHandler, timeout_s: float) -> CallOutcome:
+    """What a call has come to that is not back in time."""
+    return _from_error(_OverdueError(timeout_s), handler)
+
+
+def _from_error(error: BaseException, handler: ActionHandler) -> CallOutcome:
     """Did it happen? What an action raises of aie's own errors says so; anything else leaves it open."""
-    on_record = {"hint": "", **error_of(error)}
-    if isinstance(error, TimeoutError) and str(error).startswith("no answer"):
+    on_record = {name: text for name, text in error_of(error).items() if text}
+    if isinstance(error, _OverdueError):
         on_record = {"error": str(error), "hint": "give the step a longer timeout, or look why the service is slow"}
-    on_record = {name: text for name, text in on_record.items() if text}
     if isinstance(error, UncertainError):
         return Unknown(on_record)
     if isinstance(error, (ActionError, AieError)):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from aie.events import Event
@@ -25,8 +26,7 @@ class Effect(StrEnum):
     EXTERNAL = "external"  # leaves the house: asks a person first
 
 
-@dataclass(frozen=True, slots=True)
-class ActionContext:
+class ActionContext(Struct, frozen=True):
     """What a handler may know about the attempt it is making."""
 
     run_id: str
@@ -45,8 +45,7 @@ class ActionContext:
     approval: Mapping[str, Json] | None = None  # how the person decided, where one was asked
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A result with more to it: events that are recorded together with it, or a time before which the step is not done.
 
     A handler that has nothing of the kind to say returns its result, plain JSON data, as it is.

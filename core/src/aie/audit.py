@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,17 +22,10 @@ REDACTED = "‹redacted›"
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
-def canonical(fields: Mapping[str, Json]) -> str:
-    """The one JSON text of these fields: keys sorted, no blanks, and nothing that UTF-8 cannot hold."""
-    text = dumps(dict(fields))
-    # Half of a surrogate pair gets into error messages by way of file names.
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def seal(fields: Mapping[str, Json], seq: int, prev: str) -> AuditRecord:
+def seal(fields: dict[str, Json], seq: int, prev: str) -> AuditRecord:
     """Record number ``seq`` of the chain whose last hash is ``prev`` (:data:`GENESIS` for the first)."""
-    text = canonical({**fields, "seq": seq})
-    return AuditRecord(seq, dict(fields), text, prev, _hash(prev, text))
+    text = dumps({**fields, "seq": seq})
+    return AuditRecord(seq, fields, text, prev, _hash(prev, text))
 
 
 def audit_line(record: AuditRecord) -> str:
@@ -156,8 +149,8 @@ def _parsed(line: bytes) -> AuditRecord | None:
     if type(seq) is not int or seq < 1 or not isinstance(prev, str) or not isinstance(digest, str):
         return None
     try:
-        record = AuditRecord(seq, data, canonical({**data, "seq": seq}), prev, digest)
-    except (ValueError, RecursionError):  # NaN and the like, which JSON does not have
+        record = AuditRecord(seq, data, dumps({**data, "seq": seq}), prev, digest)
+    except (TypeError, ValueError, RecursionError):  # numbers beyond what a record can hold
         return None
     return record if audit_line(record).encode("utf-8", "replace") == line else None
 
@@ -209,8 +202,8 @@ def redact(value: Json) -> Json:
     if isinstance(value, str):
         return _clean_text(value)
     if isinstance(value, dict):
-        clean = {key: _clean_item(key, item) for key, item in value.items()}
-        return clean if any(clean[key] is not item for key, item in value.items()) else value
+        changed = {key: clean for key, item in value.items() if (clean := _clean_item(key, item)) is not item}
+        return {**value, **changed} if changed else value
     if isinstance(value, list):
         items = [redact(item) for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
@@ -218,9 +211,9 @@ def redact(value: Json) -> Json:
 
 
 def _clean_item(key: str, item: Json) -> Json:
-    if item is None or isinstance(item, bool) or item == "" or not _tells(key):
-        return redact(item)
-    return REDACTED
+    if item is None or item is True or item is False or item == "":
+        return item
+    return REDACTED if _tells(key) else redact(item)
 
 
 @lru_cache(maxsize=4096)

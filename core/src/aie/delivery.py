@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 from aie.engine import Engine
 from aie.journal import Batch
 from aie.plugins.plugin import Offer
-from aie.records import AuditSink, SinkContext
+from aie.records import AuditRecord, AuditSink, SinkContext
 
 log = logging.getLogger("aie.delivery")
 
 BATCH_SIZE = 1_000
+KEPT = 5_000  # records kept in memory until every sink has them; a sink further behind reads the journal
 GATHER_S = 0.05  # records come in groups: one write, one cursor for what arrives within this time
 RETRY_S = 5.0
 
@@ -27,6 +30,9 @@ class Delivery:
         self._sinks = {f"{offer.plugin}.{offer.item.name}": offer for offer in sinks}
         self._at: dict[str, int] = {}
         self._failing: dict[str, str] = {}
+        self._fresh: deque[AuditRecord] = deque(maxlen=KEPT)
+        if sinks:
+            engine.journal.on_audit = self._fresh.extend
 
     async def run(self) -> None:
         """Deliver whenever something was committed, until cancelled."""
@@ -52,6 +58,9 @@ class Delivery:
                 if self._failing.get(name) != str(error):
                     log.error("the sink %s failed and is tried again: %s", name, error)
                 self._failing[name] = str(error)
+        done = min(self._at.values(), default=0)
+        while self._fresh and self._fresh[0].seq <= done:
+            self._fresh.popleft()
         return tuple(self._failing)
 
     async def _deliver(self, name: str, offer: Offer[AuditSink]) -> bool:
@@ -60,7 +69,7 @@ class Delivery:
         if name not in self._at:
             cursor = history.cursor(f"sink:{name}")
             self._at[name] = cursor if isinstance(cursor, int) else 0
-        records = history.audit(after=self._at[name], limit=BATCH_SIZE)
+        records = self._after(self._at[name])
         if not records:
             return False
         config = self._engine.config
@@ -74,3 +83,10 @@ class Delivery:
         batch.put_cursor(f"sink:{name}", records[-1].seq)
         await self._engine.journal.commit(batch)  # not engine.commit: a cursor is no news to anybody
         return True
+
+    def _after(self, seq: int) -> Sequence[AuditRecord]:
+        """The next records after number ``seq``: those at hand, or the journal's."""
+        if self._fresh and self._fresh[0].seq <= seq + 1:
+            begin = seq + 1 - self._fresh[0].seq
+            return list(islice(self._fresh, begin, begin + BATCH_SIZE))
+        return self._engine.history.audit(after=seq, limit=BATCH_SIZE)

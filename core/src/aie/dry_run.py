@@ -266,9 +266,8 @@ class _Rehearsal:
 
     def _skipped_because(self, run: Run, step: Step) -> str:
         assert step.condition is not None
-        scope = {**machine.scope(run), "now": run.reached_at(step).astimezone(run.zone).isoformat(timespec="seconds")}
         try:
-            saw = ", ".join(f"{path} = {value!r}" for path, value in step.condition.explain(scope))
+            saw = ", ".join(f"{path} = {value!r}" for path, value in step.condition.explain(machine.scope(run, step)))
         except ConditionError:
             saw = ""
         return f"its condition is false: {step.condition.source}" + (f" ({saw})" if saw else "")

@@ -11,12 +11,12 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from aie import asking, machine, schema
-from aie.act import BoundTraits, DirectCaller, PluginCaller
+from aie.act import GRACE_S, BoundTraits, DirectCaller, PluginCaller, overdue
 from aie.actions import ActionContext, Effect
 from aie.approvals import ApprovalState, Decision
 from aie.config import Config
@@ -26,8 +26,8 @@ from aie.history import History
 from aie.ingest import Accepted, Ingest, own_source
 from aie.journal import FILE_NAME, Batch, Journal, stamp
 from aie.library import Library
-from aie.live import Live
-from aie.machine import Call, CallOutcome, Failure
+from aie.live import Attempt, Live, Standing
+from aie.machine import Call, CallOutcome, Failure, Unknown
 from aie.plain import Json, digest
 from aie.plugins.registry import Registry
 from aie.run import RunStatus, StepRecord, StepStatus
@@ -40,6 +40,7 @@ from aie.workflow import Workflow, parse_workflow
 log = logging.getLogger("aie.engine")
 
 JOURNAL_RETRY_S = 2.0
+STOP_WITHIN_S = 3.0
 
 
 class Engine:
@@ -71,14 +72,13 @@ class Engine:
         self._pinned: dict[str, Workflow] = {}
         self._live: dict[int, Live] = {}
         self._ready: deque[int] = deque()
-        self._active = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._drivers: dict[int, asyncio.Task[None]] = {}  # by run: never two for one
         self._timers = Timers(self.clock, self._nudge)
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._watchers: dict[int, list[asyncio.Future[RunStatus]]] = {}
+        self._watchers: dict[int, list[asyncio.Future[Standing]]] = {}
         self._stopping = False
-        self._clock_task: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Engine:
                 self._make_ready(seq)
             if wake_at is not None:
                 self._timers.add(wake_at, seq)
-        self._clock_task = asyncio.create_task(self._timers.run(), name="aie-timers")
+        self._loops = [asyncio.create_task(self._timers.run()), asyncio.create_task(self._watch_attempts())]
 
     async def _forget_requests(self) -> None:
         """Drop what other commands asked and were answered long ago."""
@@ -120,14 +120,15 @@ class Engine:
         ``last`` is called when nothing more will happen and the journal is still open.
         """
         self._stopping = True
-        if self._clock_task is not None:
-            self._clock_task.cancel()
-        tasks = [task for task in self._tasks if not task.done()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=3)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        drivers = set(self._drivers.values())
+        if drivers:
+            _, late = await asyncio.wait(drivers, timeout=STOP_WITHIN_S)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=GRACE_S)
         try:
             if last is not None:
                 await last()
@@ -189,11 +190,12 @@ class Engine:
             traits = self._traits[action_type] = BoundTraits(self.registry.handler(action_type))
         return traits
 
-    async def ended(self, run_seq: int) -> RunStatus:
+    async def ended(self, run_seq: int) -> Standing:
         """How a run stands once it has ended or is parked."""
-        if run_seq not in self._live and run_seq not in self._ready:
-            return self.history.run(run_seq).status
-        future: asyncio.Future[RunStatus] = asyncio.get_running_loop().create_future()
+        if run_seq not in self._live and run_seq not in self._drivers and run_seq not in self._ready:
+            row = self.history.run(run_seq)
+            return Standing(row.status, row.wake_at, row.error)
+        future: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
         self._watchers.setdefault(run_seq, []).append(future)
         return await future
 
@@ -209,24 +211,12 @@ class Engine:
         self._fill()
 
     def _fill(self) -> None:
-        while self._ready and self._active < self.config.max_runs and not self._stopping:
+        while self._ready and len(self._drivers) < self.config.max_runs and not self._stopping:
             seq = self._ready.popleft()
-            live = self._live.get(seq)
-            if live is not None and live.driven:
-                continue
-            self._active += 1
-            task = asyncio.create_task(self._drive_to_rest(seq))
-            self._tasks.add(task)
-            task.add_done_callback(self._driver_ended)
-        if not self._ready and not self._active:
+            if seq not in self._drivers:
+                self._drivers[seq] = asyncio.create_task(self._drive_to_rest(seq))
+        if not self._ready and not self._drivers:
             self._quiet.set()
-
-    def _driver_ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        self._active -= 1
-        if not task.cancelled() and task.exception() is not None:
-            log.critical("a run could not be driven on", exc_info=task.exception())
-        self._fill()
 
     def _revive(self, seq: int, position: int | None = None) -> Live:
         """A parked run, back in memory; whoever does this changes it or drives it.
@@ -251,29 +241,40 @@ class Engine:
         return workflow
 
     async def _drive_to_rest(self, seq: int) -> None:
-        live = self._revive(seq)
-        live.driven = True
-        live.nudge = asyncio.Event()
+        me = asyncio.current_task()
+        live: Live | None = None
         rested = False
         try:
-            await self._drive(live)
-            rested = True
+            live = self._revive(seq)
+            live.nudge = asyncio.Event()
+            rested = await self._drive(live)
+        except Exception:
+            log.critical("the run %s could not be driven on", live.run.run_id if live else seq, exc_info=True)
         finally:
-            live.driven = False
-            if self._live.get(seq) is live:
-                del self._live[seq]
-            for watcher in self._watchers.pop(seq, ()):
-                if watcher.done():
-                    continue
-                if rested:
-                    watcher.set_result(live.status)
-                else:
-                    watcher.cancel()
-        if live.wake_at is not None and not live.status.ended:
-            self._timers.add(live.wake_at, seq)
+            if self._drivers.get(seq) is me:  # else it was left behind, and the run goes on elsewhere
+                del self._drivers[seq]
+                if live is not None:
+                    self._rest(live, rested)
+            self._fill()
 
-    async def _drive(self, live: Live) -> None:
+    def _rest(self, live: Live, rested: bool) -> None:
+        """Let go of a run that has ended or is parked; or of one whose driver broke off, if not ``rested``."""
+        if self._live.get(live.seq) is live:
+            del self._live[live.seq]
+        for watcher in self._watchers.pop(live.seq, ()):
+            if watcher.done():
+                continue
+            if rested:
+                watcher.set_result(Standing(live.status, live.wake_at, live.error))
+            else:
+                watcher.cancel()
+        if rested and live.wake_at is not None and not live.status.ended:
+            self._timers.add(live.wake_at, live.seq)
+
+    async def _drive(self, live: Live) -> bool:
+        """Drive a run until it rests; False if this driver was left behind by then."""
         assert live.nudge is not None
+        me = asyncio.current_task()
         calls: set[asyncio.Task[None]] = set()
         try:
             while not self._stopping:
@@ -282,33 +283,37 @@ class Engine:
                 await self._write(live)
                 if len(following.calls) == 1 and not calls:
                     await self._carry_out(live, following.calls[0])
+                    if self._drivers.get(live.seq) is not me:
+                        return False
                     continue
                 calls |= {asyncio.create_task(self._carry_out(live, call)) for call in following.calls}
                 if calls:
                     await first(live.nudge.wait(), *calls)
-                    calls = {call for call in calls if not call.done()}
+                    calls = {call for call in calls if not call.done() and call not in live.left_behind}
                 elif not live.nudge.is_set():
-                    return
+                    return True
             await asyncio.gather(*calls)
             await self._write(live)
         finally:
             for call in calls:
                 call.cancel()
+        return True
 
     def _advance(self, live: Live) -> machine.Advance:
         """Ask the machine what follows, and add it to what is to be written."""
         now = self.clock.now()
-        following = machine.advance(live.run, self.traits_of, now, frozenset(live.busy))
+        following = machine.advance(live.run, self.traits_of, now, live.busy)
         live.run = following.run
         for record in following.changed:
             self._put_step(live, record)
-        live.busy.update(call.index for call in following.calls)
+        for call in following.calls:
+            live.busy[call.index] = None
         status, wake_at = following.status, following.wake_at
         if status is not live.status or wake_at != live.wake_at:
             live.batch.set_run(live.seq, status, now, wake_at, following.error)
             if status.ended:
                 live.batch.audit.append(self.trail.run_ended(live.run, status, now, following.error))
-            live.status, live.wake_at = status, wake_at
+            live.status, live.wake_at, live.error = status, wake_at, following.error
         return following
 
     def _put_step(self, live: Live, record: StepRecord, duration_ms: int | None = None) -> None:
@@ -326,6 +331,8 @@ class Engine:
 
     async def _write(self, live: Live) -> None:
         """Commit what the run has gathered, then start the runs that came with it."""
+        if not live.batch:
+            return
         batch, live.batch = live.batch, Batch()
         spawned, live.spawned = live.spawned, []
         await self._commit_surely(batch)
@@ -336,7 +343,7 @@ class Engine:
         """Commit; while the disk is full or the journal is held by another, wait: nothing may be built on air."""
         while True:
             try:
-                await self.commit(batch)
+                await self._ingest.commit(batch)
                 return
             except JournalError as error:
                 if not error.passing:
@@ -348,19 +355,58 @@ class Engine:
         """Make one call and take its outcome into the run."""
         step = live.run.workflow.steps[call.index]
         traits = self.traits_of(step.action_type)
-        began = self.clock.now()
+        task = asyncio.current_task()
+        give_up_at_s = asyncio.get_running_loop().time() + step.timeout_s + 2 * GRACE_S
+        attempt = live.busy[call.index] = Attempt(call, self.clock.now(), task, give_up_at_s)
         outcome: CallOutcome
-        outcome, events = await self._caller.call(traits, call, self._context(live, call, traits))
         try:
-            spawned = self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
+            outcome, events = await self._caller.call(traits, call, self._context(live, call, traits))
+        except asyncio.CancelledError:
+            if self._stopping or task is None:
+                raise
+            task.uncancel()
+            outcome, events = Unknown({"error": "the action cancelled the task it ran in"}), ()
+        if live.busy.get(call.index) is attempt:  # else it was left behind, and its outcome is on record
+            self._take(live, attempt, traits, outcome, events)
+
+    def _take(
+        self, live: Live, attempt: Attempt, traits: BoundTraits, outcome: CallOutcome, events: Sequence[Event]
+    ) -> None:
+        """The outcome of a call, into the run and into what it writes next."""
+        call = attempt.call
+        try:
+            live.spawned += self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
         except (EventError, NotFoundError) as error:
-            outcome, spawned = Failure(machine.error_of(error)), []
+            outcome = Failure(machine.error_of(error))
         now = self.clock.now()
         live.run = machine.settle(live.run, call, outcome, traits, now, self.ids.jitter())
-        live.spawned.extend(spawned)
-        live.busy.discard(call.index)
-        duration_ms = max(0, round((now - began).total_seconds() * 1000))
+        del live.busy[call.index]
+        duration_ms = max(0, round((now - attempt.began).total_seconds() * 1000))
         self._put_step(live, live.run.steps[call.index], duration_ms)
+
+    async def _watch_attempts(self) -> None:
+        """Look for handlers that do not even end when cancelled, and let their runs go on without them."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(GRACE_S)
+            now_s = loop.time()
+            for live in list(self._live.values()):
+                for attempt in list(live.busy.values()):
+                    if attempt is not None and attempt.give_up_at_s <= now_s:
+                        self._leave_behind(live, attempt)
+
+    def _leave_behind(self, live: Live, attempt: Attempt) -> None:
+        step = live.run.workflow.steps[attempt.call.index]
+        log.error("%s of %s does not end; the run goes on without it", step.id, live.run.run_id)
+        traits = self.traits_of(step.action_type)
+        self._take(live, attempt, traits, overdue(traits.handler, step.timeout_s), ())
+        assert live.nudge is not None
+        if attempt.task is self._drivers[live.seq]:
+            del self._drivers[live.seq]
+            self._make_ready(live.seq)
+        else:
+            live.left_behind.add(attempt.task)
+            live.nudge.set()
 
     def _context(self, live: Live, call: Call, traits: BoundTraits) -> ActionContext:
         step = live.run.workflow.steps[call.index]
@@ -378,16 +424,21 @@ class Engine:
             timezone=self.config.timezone,
             vault=self.config.vault,
             settings=traits.bound.settings,
-            log=logging.getLogger(f"aie.plugin.{traits.bound.plugin}"),
+            log=traits.log,
             approval=record.approval if record else None,
         )
 
     def _nudge(self, seq: int) -> None:
-        live = self._live.get(seq)
-        if live is not None and live.driven and live.nudge is not None:
-            live.nudge.set()
-        else:
+        """Let a run take notice of a change, by its driver if it has one."""
+        if seq not in self._drivers:
             self._make_ready(seq)
+        elif seq in self._live and (nudge := self._live[seq].nudge) is not None:
+            nudge.set()
+
+    def _mark_running(self, live: Live, batch: Batch, now: datetime) -> None:
+        """Add to a batch that the run goes on, so that it also does when nothing after this batch is written."""
+        batch.set_run(live.seq, RunStatus.RUNNING, now, live.wake_at, None)
+        live.status = RunStatus.RUNNING
 
     # --- approvals -----------------------------------------------------------------------------------------------
 
@@ -416,6 +467,7 @@ class Engine:
         batch = Batch()
         asking.write_decision(batch, decided, evidence, now)
         batch.put_step(live.seq, live.run.steps[place[1]])
+        self._mark_running(live, batch, now)
         batch.audit.append(self.trail.approval_decided(decided, evidence))
         spawned = self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
         await self._commit_surely(batch)
@@ -440,6 +492,7 @@ class Engine:
         live.run = machine.resolve(live.run, position, happened, result, now)
         batch = Batch()
         batch.put_step(live.seq, live.run.steps[position])
+        self._mark_running(live, batch, now)
         batch.audit.append(self.trail.uncertain_resolved(live.run, step, happened, now, by))
         await self._commit_surely(batch)
         self._nudge(live.seq)

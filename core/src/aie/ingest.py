@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+
+from msgspec import Struct
 
 from aie import schema
 from aie.config import Config
@@ -26,8 +28,7 @@ MAX_DEPTH = 16  # how many events may lead to one another before aie takes it fo
 DECISIONS = "approvals"  # the source of the events that decisions make
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What became of an event: ``new`` is False when it had arrived before."""
 
     event_seq: int
@@ -52,7 +53,7 @@ class Ingest:
         self.switches = self._history.switches()  # a person's words on whether a workflow is enabled
         self.changed = asyncio.Event()  # set after every commit; whoever feeds on the journal clears it
         self._stored: set[str] = set()  # the definitions that are known to be in the journal
-        self._arriving: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._arriving: dict[tuple[str, str], asyncio.Event] = {}  # set once it is known to be there or not
 
     async def accept_all(
         self,
@@ -72,8 +73,8 @@ class Ingest:
         checked = [own_source(event.checked()) for event in events]
         keys = [(event.source, event.event_id) for event in checked]
         # All waiting comes before the first is taken in: whoever holds one never waits for another.
-        while on_their_way := {self._arriving[key] for key in keys if key in self._arriving}:
-            await asyncio.wait(on_their_way)
+        while (other := next((key for key in keys if key in self._arriving), None)) is not None:
+            await self._arriving[other].wait()
         accepted: list[Accepted] = []
         spawned: list[Live] = []
         taken: dict[tuple[str, str], int] = {}
@@ -104,7 +105,7 @@ class Ingest:
         for key in batch.keys:
             arriving = self._arriving.pop(key, None)
             if arriving is not None:
-                arriving.set_result(None)
+                arriving.set()
 
     def _take_in(self, event: Event, depth: int, forced: bool, batch: Batch) -> tuple[Accepted, list[Live]]:
         """Add a new event and its runs to the batch."""
@@ -134,7 +135,7 @@ class Ingest:
             )
         )
         batch.keys.add((event.source, event.event_id))
-        self._arriving[event.source, event.event_id] = asyncio.get_running_loop().create_future()
+        self._arriving[event.source, event.event_id] = asyncio.Event()
         spawned = []
         for found in matches:
             if found.starts:
@@ -164,6 +165,7 @@ class Ingest:
         seq = self._journal.next_run()
         if workflow.hash not in self._stored:
             batch.add(schema.ADD_DEFINITION, workflow.hash, workflow.workflow_id, workflow.body)
+            batch.definitions.add(workflow.hash)
         batch.add(
             schema.ADD_RUN, seq, run.run_id, event_seq, workflow.workflow_id, 0, workflow.hash, str(RunStatus.RUNNING),
             stamp(now), stamp(now), None, None,
@@ -173,19 +175,22 @@ class Ingest:
 
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable; what feeds on the journal is told."""
-        if not batch.rows and not batch.audit:
+        if not batch:
             return
         try:
             await self._journal.commit(batch)
         finally:
-            self._arrived(batch)
-        self._stored.update(values[0] for statement, values in batch.rows if statement == schema.ADD_DEFINITION)
+            if batch.keys:
+                self._arrived(batch)
+        self._stored |= batch.definitions
         self.changed.set()
 
-    def emit(self, events: Iterable[Event], depth: int, batch: Batch) -> list[Live]:
+    def emit(self, events: Sequence[Event], depth: int, batch: Batch) -> list[Live]:
         """Take events into a batch; those that are there already, or on their way, are left out."""
         own = Batch()
         spawned: list[Live] = []
+        if not events:
+            return spawned
         try:
             for event in events:
                 key = event.source, event.event_id

@@ -11,10 +11,11 @@ import asyncio
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from aie import schema
 from aie.audit import GENESIS, seal
 from aie.errors import JournalError
 from aie.plain import Json, dumps
+from aie.records import AuditRecord
 from aie.run import RunStatus, StepRecord
 
 log = logging.getLogger("aie.journal")
@@ -33,6 +35,7 @@ WAL_SAFE_FROM = (3, 51, 3)  # older ones can corrupt a write-ahead log that seve
 BUSY_TIMEOUT_MS = 5_000
 
 
+@lru_cache(maxsize=64)  # one moment is written into several rows
 def stamp(moment: datetime) -> str:
     """A UTC time as the journal stores it: fixed width, so text order is time order."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
@@ -53,11 +56,16 @@ class Batch:
     rows: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     audit: list[dict[str, Json]] = field(default_factory=list)
     keys: set[tuple[str, str]] = field(default_factory=set)  # (source, event_id) of the events in it
+    definitions: set[str] = field(default_factory=set)  # the hashes of the definitions in it
 
     def join(self, other: Batch) -> None:
         self.rows += other.rows
         self.audit += other.audit
         self.keys |= other.keys
+        self.definitions |= other.definitions
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.audit)
 
     def add(self, statement: str, *values: Any) -> None:
         self.rows.append((statement, values))
@@ -134,6 +142,9 @@ def translate(error: apsw.Error, path: Path) -> JournalError:
     return JournalError(f"the journal failed: {error}", where=where, hint="check the disk; nothing was recorded")
 
 
+_Waiting = tuple[Batch, "asyncio.Future[None]"]
+
+
 class Journal:
     """The one writer. Made by :meth:`open` inside a running event loop; close it with :meth:`close`."""
 
@@ -148,10 +159,12 @@ class Journal:
         self.audit_seq = self._last("audit")
         rows = self.reader.execute("SELECT hash FROM audit WHERE seq=?", (self.audit_seq,)).fetchall()
         self.audit_head: str = str(rows[0][0]) if rows else GENESIS
-        self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
-        self._flushing = False
-        self._thread = ThreadPoolExecutor(1, "aie-commit")
+        self.on_audit: Callable[[Sequence[AuditRecord]], None] | None = None  # is told of records once they are durable
         self.commits = 0
+        self._waiting: list[_Waiting] = []
+        self._flushing = False
+        self._sealed: list[AuditRecord] = []  # of the transaction that is open
+        self._thread = ThreadPoolExecutor(1, "aie-commit")
 
     def _create_tables(self) -> None:
         tables = self.writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
@@ -202,7 +215,7 @@ class Journal:
         before = self.audit_seq, self.audit_head
         try:
             self._insert([batch for batch, _ in group])
-        except apsw.Error as error:
+        except Exception as error:  # what cannot be written fails whoever wanted it written, and nobody else
             self._undo(group, before, error)
             return
         if len(group) == 1:
@@ -212,24 +225,27 @@ class Journal:
         future.add_done_callback(lambda done: self._finish(group, before, done.result()))
 
     def _insert(self, batches: Sequence[Batch]) -> None:
+        """Write the rows of a group into a transaction, and leave it open."""
         rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        seq, head = self.audit_seq, self.audit_head
+        self._sealed = sealed = []
         for batch in batches:
             for statement, values in batch.rows:
                 rows[statement].append(values)
-        lines = []
-        for batch in batches:
             for fields in batch.audit:
-                record = seal(fields, self.audit_seq + 1, self.audit_head)
-                self.audit_seq, self.audit_head = record.seq, record.hash
-                lines.append((record.seq, record.text, record.prev, record.hash))
+                record = seal(fields, seq + 1, head)
+                seq, head = record.seq, record.hash
+                sealed.append(record)
         self.writer.execute("BEGIN IMMEDIATE")
         for statement in schema.WRITING_ORDER:
             if statement in rows:
                 self.writer.executemany(statement, rows[statement])
-        if lines:
-            self.writer.executemany(schema.ADD_AUDIT, lines)
+        if sealed:
+            self.writer.executemany(schema.ADD_AUDIT, [(one.seq, one.text, one.prev, one.hash) for one in sealed])
+        self.audit_seq, self.audit_head = seq, head
 
     def _commit_error(self) -> apsw.Error | None:
+        """Make the open transaction durable; why it could not be."""
         try:
             self.writer.execute("COMMIT")
         except apsw.Error as error:
@@ -237,44 +253,52 @@ class Journal:
         self.commits += 1
         return None
 
-    def _finish(
-        self, group: Sequence[tuple[Batch, asyncio.Future[None]]], before: tuple[int, str], error: apsw.Error | None
-    ) -> None:
+    def _finish(self, group: Sequence[_Waiting], before: tuple[int, str], error: apsw.Error | None) -> None:
         if error is not None:
             self._undo(group, before, error)
             return
+        self._announce()
         for _, done in group:
             if not done.done():
                 done.set_result(None)
         self._go_on()
 
-    def _undo(
-        self, group: Sequence[tuple[Batch, asyncio.Future[None]]], before: tuple[int, str], error: apsw.Error
-    ) -> None:
+    def _announce(self) -> None:
+        if self.on_audit is not None and self._sealed:
+            self.on_audit(self._sealed)
+
+    def _undo(self, group: Sequence[_Waiting], before: tuple[int, str], error: Exception) -> None:
         """A group failed as a whole: try its transactions one by one, so that one bad apple spoils no other."""
-        if self.writer.in_transaction:
-            self.writer.execute("ROLLBACK")
-        self.audit_seq, self.audit_head = before
+        self._roll_back(before)
+        alone = len(group) == 1 or isinstance(error, apsw.FullError | apsw.IOError | apsw.ReadOnlyError)
         for batch, done in group:
-            failure: apsw.Error | None = error
-            if len(group) > 1 and not isinstance(error, apsw.FullError | apsw.IOError | apsw.ReadOnlyError):
-                start = self.audit_seq, self.audit_head
-                try:
-                    self._insert([batch])
-                    failure = self._commit_error()
-                except apsw.Error as own:
-                    failure = own
-                if failure is not None:
-                    if self.writer.in_transaction:
-                        self.writer.execute("ROLLBACK")
-                    self.audit_seq, self.audit_head = start
+            failure = error if alone else self._write_alone(batch)
             if done.done():
                 continue
             if failure is None:
                 done.set_result(None)
             else:
-                done.set_exception(translate(failure, self.path))
+                done.set_exception(translate(failure, self.path) if isinstance(failure, apsw.Error) else failure)
         self._go_on()
+
+    def _write_alone(self, batch: Batch) -> Exception | None:
+        before = self.audit_seq, self.audit_head
+        failure: Exception | None
+        try:
+            self._insert([batch])
+            failure = self._commit_error()
+        except Exception as error:  # as in _flush
+            failure = error
+        if failure is None:
+            self._announce()
+        else:
+            self._roll_back(before)
+        return failure
+
+    def _roll_back(self, before: tuple[int, str]) -> None:
+        if self.writer.in_transaction:
+            self.writer.execute("ROLLBACK")
+        self.audit_seq, self.audit_head = before
 
     def _go_on(self) -> None:
         if self._waiting:

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
 
 from aie.journal import Batch
+from aie.machine import Call
 from aie.run import Run, RunStatus
+
+
+class Standing(Struct, frozen=True):
+    """How a run stands once it came to rest: ended, or parked until ``wake_at``, for a person or for a plugin."""
+
+    status: RunStatus
+    wake_at: datetime | None = None
+    error: Mapping[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A call that is being made, and by which task."""
+
+    call: Call
+    began: datetime
+    task: asyncio.Task[Any] | None
+    give_up_at_s: float  # on the loop's clock: a handler that is not back by then does not even end when cancelled
 
 
 @dataclass(slots=True)
@@ -19,8 +42,9 @@ class Live:
     depth: int
     status: RunStatus = RunStatus.RUNNING  # as the journal has it, or will once ``batch`` is written
     wake_at: datetime | None = None
+    error: Mapping[str, str] | None = None
     batch: Batch = field(default_factory=Batch)  # waits to be committed
-    busy: set[int] = field(default_factory=set)
+    busy: dict[int, Attempt | None] = field(default_factory=dict)  # by step; None: about to be made
     spawned: list[Live] = field(default_factory=list)  # runs that start once the batch is durable
     nudge: asyncio.Event | None = None  # set when something changed from outside
-    driven: bool = False
+    left_behind: set[asyncio.Task[Any] | None] = field(default_factory=set)  # calls that would not end

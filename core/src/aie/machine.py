@@ -11,11 +11,13 @@ its result, what its jumps decide, and everything when it says ``await_approval`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from msgspec import Struct
+from msgspec.structs import replace
 from tenacity import RetryCallState, wait_exponential
 
 from aie.errors import AieError, ConditionError, ParameterError, PluginError, TemplateError
@@ -47,8 +49,7 @@ TraitsOf = Callable[[str], Traits]
 """Gives the traits of an action type; :class:`PluginError` when it is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """Carry out one attempt, or look whether an earlier one happened."""
 
     index: int
@@ -59,8 +60,7 @@ class Call:
     look_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """What follows: the run as it stands now, the records that changed, and what to carry out."""
 
     run: Run
@@ -74,14 +74,12 @@ class Advance:
 # --- outcomes of a call ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(Struct, frozen=True):
     result: Json = None
     wait_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """It did not happen."""
 
     error: Mapping[str, str]
@@ -89,15 +87,13 @@ class Failure:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """It may have happened."""
 
     error: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What a look-up (or a person) says about an earlier attempt; None: it cannot be told."""
 
     happened: bool | None
@@ -111,51 +107,52 @@ def settle(run: Run, call: Call, outcome: CallOutcome, traits: Traits, now: date
     """The run with the outcome of one call on record. ``jitter`` is from 0 up to 1."""
     step = run.workflow.steps[call.index]
     before = run.steps.get(call.index)
-    record = StepRecord(
-        index=call.index,
-        status=StepStatus.SUCCEEDED,
-        at=now,
-        attempt=call.attempt,
-        params=call.params,
-        approval_id=before.approval_id if before else None,
-        approval=before.approval if before else None,
-    )
+    approval_id, approval = (before.approval_id, before.approval) if before else (None, None)
+
+    def record(status: StepStatus, **fields: Any) -> StepRecord:
+        return StepRecord(
+            call.index, status, now, call.attempt, call.params, approval_id=approval_id, approval=approval, **fields
+        )
+
+    def uncertain(error: Mapping[str, str] | None = None) -> StepRecord:
+        return record(StepStatus.UNCERTAIN, error=_uncertain(run, step, error))
+
     match outcome:
         case Success(result, wait_until) if wait_until is not None and wait_until > now:
-            record = replace(record, status=StepStatus.WAITING, result=result, wake_at=wait_until)
+            after = record(StepStatus.WAITING, result=result, wake_at=wait_until)
         case Success(result) | Looked(True, result):
-            record = replace(record, result=result)
+            after = record(StepStatus.SUCCEEDED, result=result)
         case Looked(False):
-            record = replace(record, status=StepStatus.RETRYING, wake_at=now)
+            after = record(StepStatus.RETRYING, wake_at=now)
         case Failure(error) | Unknown(error) if call.look_up:
-            record = replace(record, status=StepStatus.UNCERTAIN, error=_uncertain(run, step, error))
+            after = uncertain(error)
         case Failure(error, retryable, retry_after_s):
-            record = _failed(record, step, error, retryable, retry_after_s, jitter)
+            wait_s = _retry_wait_s(step, call.attempt, retry_after_s, jitter) if retryable else None
+            after = _failed(record, error, now, wait_s)
         case Unknown(error) if traits.repeatable:
-            record = _failed(record, step, error, True, None, jitter)
+            after = _failed(record, error, now, _retry_wait_s(step, call.attempt, None, jitter))
         case Unknown(error) if traits.can_look:
-            record = replace(record, status=StepStatus.STARTED, error=error)
+            after = record(StepStatus.STARTED, error=error)
         case Unknown(error):
-            record = replace(record, status=StepStatus.UNCERTAIN, error=_uncertain(run, step, error))
+            after = uncertain(error)
         case _:
-            record = replace(record, status=StepStatus.UNCERTAIN, error=_uncertain(run, step))
-    return run.with_step(record)
+            after = uncertain()
+    return run.with_step(after)
 
 
 def _failed(
-    record: StepRecord,
-    step: Step,
-    error: Mapping[str, str],
-    retryable: bool,
-    retry_after_s: float | None,
-    jitter: float,
+    record: Callable[..., StepRecord], error: Mapping[str, str], now: datetime, wait_s: float | None
 ) -> StepRecord:
-    if not retryable or record.attempt >= step.attempts:
-        return replace(record, status=StepStatus.FAILED, error=error)
-    delay_s = retry_delay_s(step, record.attempt, jitter)
-    if retry_after_s is not None:
-        delay_s = max(delay_s, retry_after_s)
-    return replace(record, status=StepStatus.RETRYING, error=error, wake_at=record.at + timedelta(seconds=delay_s))
+    if wait_s is None:
+        return record(StepStatus.FAILED, error=error)
+    return record(StepStatus.RETRYING, error=error, wake_at=now + timedelta(seconds=wait_s))
+
+
+def _retry_wait_s(step: Step, attempt: int, retry_after_s: float | None, jitter: float) -> float | None:
+    """Seconds to the next attempt; None when this was the last."""
+    if attempt >= step.attempts:
+        return None
+    return max(retry_delay_s(step, attempt, jitter), retry_after_s or 0.0)
 
 
 def retry_delay_s(step: Step, attempt: int, jitter: float) -> float:
@@ -195,19 +192,18 @@ def approval_id(run_id: str, step_id: str) -> str:
     return "apr_" + hashlib.sha256(f"approval/{run_id}/{step_id}".encode()).hexdigest()[:16]
 
 
-def scope(run: Run) -> dict[str, Json]:
-    """What conditions and templates see, but for ``now``, which is each step's own."""
+def scope(run: Run, step: Step) -> dict[str, Json]:
+    """What a step's condition and templates see. Of the results only those that it uses: the others cost time."""
     results: dict[str, Json] = {}
-    for index, record in sorted(run.steps.items()):
-        value = _result(record)
+    for index in step.needs:
+        record = run.steps.get(index)
+        value = _result(record) if record is not None else None
         if value is not None:
             results[f"action_{index}"] = results[run.workflow.steps[index].id] = value
-    return {
-        "event": dict(run.event),
-        "results": results,
-        "workflow": run.workflow.plain(),
-        "run": {"run_id": run.run_id, "started_at": run.created_at.astimezone(run.zone).isoformat(timespec="seconds")},
-    }
+    seen = {**run.frame, "results": results}
+    if step.uses_now:
+        seen["now"] = run.reached_at(step).astimezone(run.zone).isoformat(timespec="seconds")
+    return seen
 
 
 def _result(record: StepRecord) -> Json:
@@ -226,19 +222,20 @@ def _result(record: StepRecord) -> Json:
 # --- the walk ----------------------------------------------------------------------------------------------------
 
 
-def advance(run: Run, traits_of: TraitsOf, now: datetime, busy: frozenset[int] = frozenset()) -> Advance:
+def advance(run: Run, traits_of: TraitsOf, now: datetime, busy: Collection[int] = frozenset()) -> Advance:
     """Everything that follows from what is on record at ``now``. ``busy`` are the steps being carried out right now."""
     if run.cancelled:
         return Advance(run, RunStatus.CANCELLED if not busy else RunStatus.RUNNING)
     walk = _Walk(run, traits_of, now, busy)
     walk.follow()
+    status = walk.status()
     return Advance(
-        run=walk.run,
-        status=walk.status(),
-        changed=tuple(walk.changed.values()),
-        calls=tuple(walk.calls),
-        wake_at=min(walk.wakes, default=None),
-        error=walk.failure if walk.status() is RunStatus.FAILED else None,
+        walk.run,
+        status,
+        tuple(walk.changed.values()),
+        tuple(walk.calls),
+        min(walk.wakes, default=None),
+        walk.failure if status is RunStatus.FAILED else None,
     )
 
 
@@ -247,14 +244,13 @@ class _Walk:
     run: Run
     traits_of: TraitsOf
     now: datetime
-    busy: frozenset[int]
+    busy: Collection[int]
     changed: dict[int, StepRecord] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
     open: set[int] = field(default_factory=set)  # steps without an end yet that the walk has passed or stopped at
     lost: set[int] = field(default_factory=set)  # steps that will never have a result
     failure: Mapping[str, str] | None = None
-    scope: dict[str, Json] | None = None  # of the run as it stands, made when first needed
 
     def follow(self) -> None:
         steps = self.run.workflow.steps
@@ -266,9 +262,9 @@ class _Walk:
             index = target
 
     def status(self) -> RunStatus:
-        statuses = {self.run.steps[index].status for index in self.open if index in self.run.steps}
         if self.calls or self.busy:
             return RunStatus.RUNNING
+        statuses = {self.run.steps[index].status for index in self.open if index in self.run.steps}
         for step_status, run_status in _PARKED:
             if step_status in statuses:
                 return run_status
@@ -331,10 +327,11 @@ class _Walk:
             names = ", ".join(self.run.workflow.steps[needed].id for needed in sorted(step.needs & self.lost))
             return self._record(step, StepStatus.SKIPPED, error={"error": f"needs {names}, which has no result"})
         try:
-            if step.condition is not None and not step.condition.evaluate(self._scope(step)):
+            seen = scope(self.run, step)
+            if step.condition is not None and not step.condition.evaluate(seen):
                 return self._record(step, StepStatus.SKIPPED)
             traits = self.traits_of(step.action_type)
-            params = step.parameters.render(self._scope(step), optional=traits.optional)
+            params = step.parameters.render(seen, optional=traits.optional)
             assert isinstance(params, dict)
             traits.check(params)
         except PluginError as error:
@@ -387,9 +384,10 @@ class _Walk:
 
     def _call(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
         intent_first = not traits.repeatable
-        started = replace(
-            record, status=StepStatus.STARTED, at=self.now, attempt=record.attempt + 1, wake_at=None, error=None
-        )
+        started = StepRecord(
+            step.index, StepStatus.STARTED, self.now, record.attempt + 1, record.params,
+            approval_id=record.approval_id, approval=record.approval,
+        )  # fmt: skip
         key = idempotency_key(self.run.run_id, step.id)
         self.calls.append(Call(step.index, started.attempt, started.params or {}, key, intent_first))
         return self._keep(started) if intent_first else started
@@ -401,14 +399,7 @@ class _Walk:
         if self.run.steps.get(record.index) != record:
             self.changed[record.index] = record
             self.run = self.run.with_step(record)
-            self.scope = None
         return record
-
-    def _scope(self, step: Step) -> dict[str, Json]:
-        if self.scope is None:
-            self.scope = scope(self.run)
-        now = self.run.reached_at(step).astimezone(self.run.zone).isoformat(timespec="seconds")
-        return {**self.scope, "now": now}
 
 
 _ENDS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.REJECTED})

@@ -31,9 +31,10 @@ from aie.feed import Feed
 from aie.history import History
 from aie.journal import FILE_NAME, Journal, connect
 from aie.library import Library
+from aie.live import Standing
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
-from aie.requests import Counter, ask, perform
+from aie.requests import Counter, as_answer, ask, perform
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
 from aie.templates import TemplateCompiler
@@ -225,27 +226,37 @@ class AsyncOrchestrator:
 
         Waits shorter than ``linger_s`` are seen through. Raises :class:`EventError` when the event is not acceptable.
         """
-        event = event.checked()
-        fields = {
-            "event_type": event.event_type, "source": event.source, "data": dict(event.data),
-            "timestamp": event.timestamp, "event_id": event.event_id, "workflow_id": event.workflow_id,
-        }  # fmt: skip
-        answer = await self._request({"kind": "event", "event": fields, "forced": forced})
-        runs = [await self._rest(run["seq"], linger_s) for run in answer["runs"]] if answer["new"] else []
+        if self.engine is not None:
+            (found,) = await self.engine.accept_all([event], forced=forced)
+            answer = as_answer(found)
+        else:
+            event = event.checked()
+            fields = {
+                "event_type": event.event_type, "source": event.source, "data": dict(event.data),
+                "timestamp": event.timestamp, "event_id": event.event_id, "workflow_id": event.workflow_id,
+            }  # fmt: skip
+            answer = await self._request({"kind": "event", "event": fields, "forced": forced})
+        runs = [await self._rest(run, linger_s) for run in answer["runs"]] if answer["new"] else []
         return EventResult(event.event_id, answer["new"], tuple(runs), tuple(answer["skipped"]))
 
-    async def _rest(self, run_seq: int, linger_s: float) -> RunResult:
+    async def _rest(self, run: Mapping[str, Any], linger_s: float) -> RunResult:
         """How a run stands once it has come to rest."""
         while True:
-            await self._take_over()
-            if self.engine is not None:
-                await self.engine.ended(run_seq)
-            row = self.history.run(run_seq)
-            due_in_s = (row.wake_at - self.clock.now()).total_seconds() if row.wake_at else None
-            waits = row.status is RunStatus.WAITING and due_in_s is not None and due_in_s <= linger_s
-            if row.status is not RunStatus.RUNNING and not waits:
-                return RunResult(row.run_id, row.workflow_id, row.status, row.error)
+            if self.engine is None:
+                await self._take_over()
+            standing = await self._standing(run["seq"])
+            status, wake_at = standing.status, standing.wake_at
+            due_in_s = (wake_at - self.clock.now()).total_seconds() if wake_at else None
+            waits = status is RunStatus.WAITING and due_in_s is not None and due_in_s <= linger_s
+            if status is not RunStatus.RUNNING and not waits:
+                return RunResult(run["run_id"], run["workflow_id"], status, standing.error)
             await asyncio.sleep(0.02 if due_in_s is None else min(max(due_in_s, 0.005), 0.2))
+
+    async def _standing(self, run_seq: int) -> Standing:
+        if self.engine is not None:
+            return await self.engine.ended(run_seq)
+        row = self.history.run(run_seq)
+        return Standing(row.status, row.wake_at, row.error)
 
     async def settle(self, linger_s: float = LINGER_S) -> None:
         """Wait until nothing is being carried out any more, and the approval channels show what there is to show."""
@@ -285,7 +296,8 @@ class AsyncOrchestrator:
                 "by": by,
             }
         )
-        return await self._rest(run_seq, LINGER_S)
+        row = self.history.run(run_seq)
+        return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
 
     # --- looking ------------------------------------------------------------------------------------------------
 

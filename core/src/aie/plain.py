@@ -9,6 +9,8 @@ import math
 from decimal import Decimal
 from typing import Any, NoReturn, TypeAlias
 
+import msgspec
+
 from aie.errors import EventError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -17,8 +19,7 @@ MAX_BYTES = 1_048_576
 MAX_DEPTH = 50
 MAX_INTEGER = 2**63 - 1
 
-# The canonical form of a value, which digests are taken of: sorted keys, no blanks, text as it is.
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_CANONICAL = msgspec.json.Encoder(order="sorted")
 # One counted unit of the walk is at most this many bytes of JSON: a long float, or an escape for a character.
 _BYTES_PER_UNIT = 25
 
@@ -70,8 +71,16 @@ def check_json(value: object, *, where: str = "", max_bytes: int = MAX_BYTES) ->
 
 
 def dumps(value: Json) -> str:
-    """The canonical form: compact, keys sorted, equal for equal data."""
-    return _CANONICAL.encode(value)
+    """The canonical form: compact, keys sorted, equal for equal data. Text that UTF-8 cannot hold gets question marks.
+
+    Plain data only, as :func:`check_json` makes it: NaN would come out as null.
+    """
+    try:
+        return _CANONICAL.encode(value).decode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair: file names put it into error messages.
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8", "replace").decode()
 
 
 def digest(value: Json) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from aie.plain import Json
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(Struct, frozen=True):
     """One line of what was done. ``text`` is the canonical JSON the hash is made of.
 
     ``fields`` has ``timestamp, session_id, actor, action, target, status, approval_status, details, error, duration_ms,

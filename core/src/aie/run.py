@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from aie.plain import Json
 from aie.workflow import Step, Workflow
@@ -45,8 +47,7 @@ class RunStatus(StrEnum):
         return self in (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(Struct, frozen=True):
     """One step's latest state. ``params`` are the resolved ones; these are carried out, never a second rendering."""
 
     index: int
@@ -61,8 +62,7 @@ class StepRecord:
     approval: Mapping[str, Json] | None = None  # how it was decided, for the handler
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One workflow executing for one event."""
 
     run_id: str
@@ -70,8 +70,19 @@ class Run:
     event: Mapping[str, Json]
     created_at: datetime
     zone: ZoneInfo
-    steps: Mapping[int, StepRecord] = field(default_factory=dict)
+    steps: Mapping[int, StepRecord] = {}
     cancelled: bool = False
+    frame: Mapping[str, Json] = {}  # what its conditions and templates see from first to last
+
+    def __post_init__(self) -> None:
+        if not self.frame:
+            started_at = self.created_at.astimezone(self.zone).isoformat(timespec="seconds")
+            frame = {
+                "event": dict(self.event),
+                "workflow": self.workflow.plain(),
+                "run": {"run_id": self.run_id, "started_at": started_at},
+            }
+            force_setattr(self, "frame", frame)
 
     def waits_for_a_person(self, index: int) -> bool:
         """Whether only a person's word takes this step further."""
@@ -79,7 +90,10 @@ class Run:
         return record is not None and record.status in (StepStatus.ASKED, StepStatus.UNCERTAIN)
 
     def with_step(self, record: StepRecord) -> Run:
-        return replace(self, steps={**self.steps, record.index: record})
+        steps = {**self.steps, record.index: record}
+        return Run(
+            self.run_id, self.workflow, self.event, self.created_at, self.zone, steps, self.cancelled, self.frame
+        )
 
     def reached_at(self, step: Step) -> datetime:
         """When the run came to this step: ``now`` to its templates and its handler.
@@ -91,9 +105,8 @@ class Run:
             decided = (own.approval or {}).get("decided_at")
             if isinstance(decided, str):
                 return datetime.fromisoformat(decided)
-        before = (
-            record.at
-            for index, record in self.steps.items()
-            if index < step.index and (record.approval_id is None or index in step.needs)
-        )
-        return max(before, default=self.created_at)
+        latest = self.created_at
+        for index, record in self.steps.items():
+            if index < step.index and record.at > latest and (record.approval_id is None or index in step.needs):
+                latest = record.at
+        return latest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from aie.actions import Effect
@@ -13,6 +14,12 @@ from aie.audit import redact
 from aie.plain import Json
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step
+
+
+@lru_cache(maxsize=64)  # one moment goes into several records
+def _timestamp(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
 
 LEVELS = {Effect.NONE: "low", Effect.LOCAL: "normal", Effect.EXTERNAL: "high"}
 
@@ -43,6 +50,7 @@ class Trail:
         *,
         actor: str = "engine",
         details: Mapping[str, Any] | None = None,
+        foreign: Mapping[str, Any] | None = None,
         error: str | None = None,
         approval_status: str | None = None,
         duration_ms: int | None = None,
@@ -50,15 +58,19 @@ class Trail:
         run_id: str | None = None,
         step_id: str | None = None,
     ) -> dict[str, Json]:
+        """``details`` are aie's own words and numbers; ``foreign`` ones came from outside and may hold secrets."""
+        said: dict[str, Json] = dict(details or {})
+        if foreign:
+            said.update(redact(dict(foreign)))  # type: ignore[arg-type]
         return {
-            "timestamp": at.isoformat(timespec="milliseconds"),
+            "timestamp": _timestamp(at),
             "session_id": self.session_id,
             "actor": actor,
             "action": action,
             "target": target,
             "status": status,
             "approval_status": approval_status,
-            "details": redact(dict(details or {})),
+            "details": said,
             "error": None if error is None else str(redact(error)),
             "duration_ms": duration_ms,
             "security_level": security_level,
@@ -67,26 +79,30 @@ class Trail:
         }
 
     def event_received(self, event: Mapping[str, Json], at: datetime) -> dict[str, Json]:
-        details = {"event_type": event["event_type"], "source": event["source"], "event_id": event["event_id"]}
         return self.record(
-            "event_received", str(event["event_type"]), "accepted", at, actor=str(event["source"]), details=details
-        )
+            "event_received", str(event["event_type"]), "accepted", at,
+            actor=str(event["source"]),
+            details={"event_type": event["event_type"]},
+            foreign={"source": event["source"], "event_id": event["event_id"]},
+        )  # fmt: skip
 
     def workflow_started(self, run: Run) -> dict[str, Json]:
-        details = {
-            "workflow_name": run.workflow.name,
-            "event": run.event["event_type"],
-            "event_id": run.event["event_id"],
-        }
         return self.record(
-            "workflow_started", run.workflow.workflow_id, "started", run.created_at, details=details, run_id=run.run_id
-        )
+            "workflow_started", run.workflow.workflow_id, "started", run.created_at,
+            details={"workflow_name": run.workflow.name, "event": run.event["event_type"]},
+            foreign={"event_id": run.event["event_id"]},
+            run_id=run.run_id,
+        )  # fmt: skip
 
     def condition_failed(
         self, workflow_id: str, name: str, error: Mapping[str, str], event: Mapping[str, Json], at: datetime
     ) -> dict[str, Json]:
-        details = {"workflow_name": name, "event_id": event["event_id"], **error}
-        return self.record("workflow_skipped", workflow_id, "error", at, details=details, error=error.get("error"))
+        return self.record(
+            "workflow_skipped", workflow_id, "error", at,
+            details={"workflow_name": name},
+            foreign={"event_id": event["event_id"], **error},
+            error=error.get("error"),
+        )  # fmt: skip
 
     def step(
         self, run: Run, record: StepRecord, *, effect: Effect | None = None, duration_ms: int | None = None
@@ -99,15 +115,17 @@ class Trail:
         details: dict[str, Any] = {"action_type": step.action_type, "workflow_id": run.workflow.workflow_id}
         if record.attempt:
             details["attempt"] = record.attempt
-        if record.status is StepStatus.SUCCEEDED and record.result is not None:
-            details["result"] = _brief(record.result)
         if record.wake_at is not None:
             details["until"] = record.wake_at.isoformat(timespec="seconds")
+        foreign: dict[str, Any] = {}
+        if record.status is StepStatus.SUCCEEDED and record.result is not None:
+            foreign["result"] = _brief(record.result)
         if record.error and "hint" in record.error:
-            details["hint"] = record.error["hint"]
+            foreign["hint"] = record.error["hint"]
         return self.record(
             "action_execution", step.action_type, status, record.at,
             details=details,
+            foreign=foreign,
             error=(record.error or {}).get("error") if record.status is not StepStatus.SKIPPED else None,
             approval_status=_approval_status(record),
             duration_ms=duration_ms,
@@ -122,10 +140,10 @@ class Trail:
             "approval_requested", step.action_type, "pending", record.at,
             details={
                 "approval_id": record.approval_id,
-                "title": title,
                 "digest": digest,
                 "workflow_id": run.workflow.workflow_id,
             },
+            foreign={"title": title},
             approval_status="pending",
             security_level="high",
             run_id=run.run_id,
@@ -134,14 +152,15 @@ class Trail:
 
     def approval_decided(self, approval: Approval, evidence: str) -> dict[str, Json]:
         assert approval.decided_at is not None
-        details = {
-            "approval_id": approval.approval_id, "title": approval.title, "channel": approval.channel,
-            "evidence": evidence, "decided_by": approval.decided_by, "comment": approval.comment,
+        said = {
+            "title": approval.title, "evidence": evidence, "decided_by": approval.decided_by,
+            "comment": approval.comment,
         }  # fmt: skip
         return self.record(
             "approval_decided", approval.action_type, str(approval.state), approval.decided_at,
             actor=approval.decided_by,
-            details=details,
+            details={"approval_id": approval.approval_id, "channel": approval.channel},
+            foreign=said,
             approval_status=str(approval.state),
             security_level="high",
             run_id=approval.run_id,

@@ -40,6 +40,7 @@ class Step:
     timeout_s: float
     await_approval: bool
     needs: frozenset[int]  # earlier steps whose results this one uses
+    uses_now: bool  # whether its parameters ask for the time
 
     @property
     def holds_the_line(self) -> bool:
@@ -164,6 +165,7 @@ def _compile_step(
         timeout_s=step.timeout,
         await_approval=step.await_approval,
         needs=needs,
+        uses_now=any(path[0] == "now" for path in parameters.paths),
     )
 
 
