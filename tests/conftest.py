@@ -6,12 +6,18 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 WORKSPACE = Path(__file__).parent.parent
 
 if str(WORKSPACE) not in sys.path:
     sys.path.insert(0, str(WORKSPACE))  # for `from tests.plugin_dists import …`
+
+
+# No example has to be fast: machines are shared, and a time limit would fail tests that are right.
+hypothesis.settings.register_profile("aie", deadline=None)
+hypothesis.settings.load_profile("aie")
 
 
 @pytest.hookimpl(trylast=True)

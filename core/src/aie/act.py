@@ -147,9 +147,12 @@ class DirectCaller:
             answer = await _awaited(function, params, context)
         else:
             answer = await _in_thread(function, params, context)
-        if isinstance(answer, BaseException):
+        if issubclass(type(answer), BaseException):
             return _from_error(answer, handler), ()
-        return _from_answer(answer, handler, call, traits.bound.name)
+        try:
+            return _from_answer(answer, handler, call, traits.bound.name)
+        except BaseException as error:  # looking at it runs the code of whatever was returned
+            return _useless(traits.bound.name, error_of(error)["error"]), ()
 
 
 async def _awaited(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
@@ -247,9 +250,12 @@ def _from_answer(answer: Any, handler: ActionHandler, call: Call, name: str) -> 
             raise EventError("wait_until has no time zone", where="result")
     except EventError as error:
         # It did happen; only its answer is of no use. Repeating it would do it twice.
-        problem = {"error": f"{name} did its work, but what it returned is not data: {error.where}: {error.message}"}
-        return Failure(problem), ()
+        return _useless(name, f"{error.where}: {error.message}"), ()
     return Success(result, outcome.wait_until), events
+
+
+def _useless(name: str, why: str) -> Failure:
+    return Failure({"error": f"{name} did its work, but what it returned is not data: {why}"})
 
 
 def _checked(event: object, call: Call, number: int) -> Event:

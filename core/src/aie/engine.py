@@ -39,7 +39,6 @@ from aie.workflow import Workflow, parse_workflow
 
 log = logging.getLogger("aie.engine")
 
-JOURNAL_RETRY_S = 2.0
 STOP_WITHIN_S = 3.0
 
 
@@ -77,6 +76,7 @@ class Engine:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._watchers: dict[int, list[asyncio.Future[Standing]]] = {}
+        self.failure: asyncio.Future[None]  # fails when nothing more can be built on the journal
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
 
@@ -84,6 +84,8 @@ class Engine:
 
     async def start(self) -> None:
         """Open the journal and go on with every run where it stood."""
+        self.failure = asyncio.get_running_loop().create_future()
+        self.failure.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, also if nobody asks
         self.journal = self._open_journal(self.config.state_dir / FILE_NAME)
         self.history = History(self.journal.reader)
         self._ingest = Ingest(self.config, self.library, self.journal, self.trail, self.clock, self.ids)
@@ -242,37 +244,41 @@ class Engine:
 
     async def _drive_to_rest(self, seq: int) -> None:
         me = asyncio.current_task()
-        live: Live | None = None
-        rested = False
+        standing: Standing | BaseException = asyncio.CancelledError()
         try:
             live = self._revive(seq)
             live.nudge = asyncio.Event()
-            rested = await self._drive(live)
-        except Exception:
-            log.critical("the run %s could not be driven on", live.run.run_id if live else seq, exc_info=True)
+            await self._drive(live)
+            standing = Standing(live.status, live.wake_at, live.error)
+        except Exception as error:
+            standing = error
+            if not (isinstance(error, JournalError) and error.damaged):
+                log.critical("run number %d could not be driven on", seq, exc_info=True)
+            elif not self.failure.done():
+                self.failure.set_exception(error)
         finally:
             if self._drivers.get(seq) is me:  # else it was left behind, and the run goes on elsewhere
                 del self._drivers[seq]
-                if live is not None:
-                    self._rest(live, rested)
+                self._let_go(seq, standing)
             self._fill()
 
-    def _rest(self, live: Live, rested: bool) -> None:
-        """Let go of a run that has ended or is parked; or of one whose driver broke off, if not ``rested``."""
-        if self._live.get(live.seq) is live:
-            del self._live[live.seq]
-        for watcher in self._watchers.pop(live.seq, ()):
+    def _let_go(self, seq: int, standing: Standing | BaseException) -> None:
+        """Forget a run that has ended, is parked, or could not be driven on; who waits for it is told."""
+        self._live.pop(seq, None)
+        for watcher in self._watchers.pop(seq, ()):
             if watcher.done():
                 continue
-            if rested:
-                watcher.set_result(Standing(live.status, live.wake_at, live.error))
-            else:
+            if isinstance(standing, Standing):
+                watcher.set_result(standing)
+            elif isinstance(standing, asyncio.CancelledError):
                 watcher.cancel()
-        if rested and live.wake_at is not None and not live.status.ended:
-            self._timers.add(live.wake_at, live.seq)
+            else:
+                watcher.set_exception(standing)
+        if isinstance(standing, Standing) and standing.wake_at is not None and not standing.status.ended:
+            self._timers.add(standing.wake_at, seq)
 
-    async def _drive(self, live: Live) -> bool:
-        """Drive a run until it rests; False if this driver was left behind by then."""
+    async def _drive(self, live: Live) -> None:
+        """Drive a run until it rests, or until this driver is left behind."""
         assert live.nudge is not None
         me = asyncio.current_task()
         calls: set[asyncio.Task[None]] = set()
@@ -284,20 +290,19 @@ class Engine:
                 if len(following.calls) == 1 and not calls:
                     await self._carry_out(live, following.calls[0])
                     if self._drivers.get(live.seq) is not me:
-                        return False
+                        return
                     continue
                 calls |= {asyncio.create_task(self._carry_out(live, call)) for call in following.calls}
                 if calls:
                     await first(live.nudge.wait(), *calls)
                     calls = {call for call in calls if not call.done() and call not in live.left_behind}
                 elif not live.nudge.is_set():
-                    return True
+                    return
             await asyncio.gather(*calls)
             await self._write(live)
         finally:
             for call in calls:
                 call.cancel()
-        return True
 
     def _advance(self, live: Live) -> machine.Advance:
         """Ask the machine what follows, and add it to what is to be written."""
@@ -335,21 +340,9 @@ class Engine:
             return
         batch, live.batch = live.batch, Batch()
         spawned, live.spawned = live.spawned, []
-        await self._commit_surely(batch)
+        await self._ingest.commit(batch, surely=True)
         for other in spawned:
             self._spawn(other)
-
-    async def _commit_surely(self, batch: Batch) -> None:
-        """Commit; while the disk is full or the journal is held by another, wait: nothing may be built on air."""
-        while True:
-            try:
-                await self._ingest.commit(batch)
-                return
-            except JournalError as error:
-                if not error.passing:
-                    raise
-                log.error("%s: %s; %s. Trying again until it works.", error.where, error, error.hint)
-                await self.clock.sleep(JOURNAL_RETRY_S)
 
     async def _carry_out(self, live: Live, call: Call) -> None:
         """Make one call and take its outcome into the run."""
@@ -470,7 +463,7 @@ class Engine:
         self._mark_running(live, batch, now)
         batch.audit.append(self.trail.approval_decided(decided, evidence))
         spawned = self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
-        await self._commit_surely(batch)
+        await self._ingest.commit(batch, surely=True)
         self.approvals_revision += 1
         for other in spawned:
             self._spawn(other)
@@ -494,5 +487,5 @@ class Engine:
         batch.put_step(live.seq, live.run.steps[position])
         self._mark_running(live, batch, now)
         batch.audit.append(self.trail.uncertain_resolved(live.run, step, happened, now, by))
-        await self._commit_surely(batch)
+        await self._ingest.commit(batch, surely=True)
         self._nudge(live.seq)

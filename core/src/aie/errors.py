@@ -55,11 +55,18 @@ class PluginError(AieError):
 
 
 class JournalError(AieError):
-    """The journal cannot be read or written. ``passing`` when it may work again without anybody mending the file."""
+    """The journal cannot be read or written.
 
-    def __init__(self, message: str, *, where: str = "", hint: str = "", passing: bool = False) -> None:
+    ``passing`` when it may work again without anybody mending the file; ``damaged`` when the file itself is not whole,
+    and nothing more may be built on it.
+    """
+
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", passing: bool = False, damaged: bool = False
+    ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.passing = passing
+        self.damaged = damaged
 
 
 class BusyError(AieError):

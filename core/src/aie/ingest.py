@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from aie import schema
 from aie.config import Config
-from aie.errors import EventError, NotFoundError
+from aie.errors import EventError, JournalError, NotFoundError
 from aie.events import Event
 from aie.history import History
 from aie.journal import Batch, Journal, stamp
@@ -24,6 +25,9 @@ from aie.seams import Clock, Ids
 from aie.trail import Trail
 from aie.workflow import Workflow
 
+log = logging.getLogger("aie.engine")
+
+JOURNAL_RETRY_S = 2.0
 MAX_DEPTH = 16  # how many events may lead to one another before aie takes it for a loop
 DECISIONS = "approvals"  # the source of the events that decisions make
 
@@ -52,6 +56,7 @@ class Ingest:
         self._ids = ids
         self.switches = self._history.switches()  # a person's words on whether a workflow is enabled
         self.changed = asyncio.Event()  # set after every commit; whoever feeds on the journal clears it
+        self._held_up_by = ""  # what keeps the journal from being written, in words
         self._stored: set[str] = set()  # the definitions that are known to be in the journal
         self._arriving: dict[tuple[str, str], asyncio.Event] = {}  # set once it is known to be there or not
 
@@ -173,17 +178,36 @@ class Ingest:
         batch.audit.append(self._trail.workflow_started(run))
         return Live(seq, run, depth)
 
-    async def commit(self, batch: Batch) -> None:
-        """Make a batch durable; what feeds on the journal is told."""
+    async def commit(self, batch: Batch, *, surely: bool = False) -> None:
+        """Make a batch durable; what feeds on the journal is told.
+
+        ``surely``: while the disk is full or the journal is held by another, wait, because nothing may be built on air.
+        """
         if not batch:
             return
         try:
-            await self._journal.commit(batch)
+            while True:
+                try:
+                    await self._journal.commit(batch)
+                    break
+                except JournalError as error:
+                    if not (surely and error.passing):
+                        raise
+                    await self._hold_on(error)
         finally:
             if batch.keys:
                 self._arrived(batch)
+        if self._held_up_by:
+            log.warning("the journal can be written again")
+            self._held_up_by = ""
         self._stored |= batch.definitions
         self.changed.set()
+
+    async def _hold_on(self, error: JournalError) -> None:
+        if error.message != self._held_up_by:  # one line for all who wait
+            self._held_up_by = error.message
+            log.error("%s: %s; %s. All runs wait until it works.", error.where, error.message, error.hint)
+        await self._clock.sleep(JOURNAL_RETRY_S)
 
     def emit(self, events: Sequence[Event], depth: int, batch: Batch) -> list[Live]:
         """Take events into a batch; those that are there already, or on their way, are left out."""

@@ -33,6 +33,8 @@ log = logging.getLogger("aie.journal")
 FILE_NAME = "journal.db"
 WAL_SAFE_FROM = (3, 51, 3)  # older ones can corrupt a write-ahead log that several connections write
 BUSY_TIMEOUT_MS = 5_000
+WRITER_WAITS_MS = 20  # on the loop's thread; the journal then tries again without holding the loop up
+TRY_AGAIN_S = 0.1
 
 
 @lru_cache(maxsize=64)  # one moment is written into several rows
@@ -97,6 +99,8 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
             wal = _version() >= WAL_SAFE_FROM
             connection.execute(f"PRAGMA journal_mode={'WAL' if wal else 'DELETE'}").fetchall()
             connection.execute(f"PRAGMA synchronous={'FULL' if wal else 'EXTRA'}")
+            if connection.readonly("main"):  # which SQLite makes of a file that it may not write, without a word
+                raise apsw.ReadOnlyError("the file or its disk is read-only")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except apsw.Error as error:
         raise translate(error, path) from error
@@ -107,8 +111,8 @@ def _version() -> tuple[int, ...]:
     return tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
 
 
-def translate(error: apsw.Error, path: Path) -> JournalError:
-    """What an SQLite error means to an operator."""
+def translate(error: Exception, path: Path) -> JournalError:
+    """What an error of SQLite, or of what was to be written, means to an operator."""
     where = str(path)
     match error:
         case apsw.FullError():
@@ -125,11 +129,12 @@ def translate(error: apsw.Error, path: Path) -> JournalError:
                 hint="check the folder's permissions",
                 passing=True,
             )
-        case apsw.NotADBError() | apsw.CorruptError():
+        case apsw.NotADBError() | apsw.CorruptError() | UnicodeDecodeError():
             return JournalError(
                 f"the journal is damaged ({error}); it was left as it is",
                 where=where,
                 hint="copy the file somewhere safe, then restore a backup, or start afresh with another AIE_STATE_DIR",
+                damaged=True,
             )
         case apsw.BusyError() | apsw.LockedError():
             return JournalError(
@@ -152,17 +157,23 @@ class Journal:
         self.path = path
         _prepare_folder(path.parent)
         self.writer = connect(path)
-        self._create_tables()
-        self.reader = connect(path)
-        self.event_seq = self._last("event")
-        self.run_seq = self._last("run")
-        self.audit_seq = self._last("audit")
-        rows = self.reader.execute("SELECT hash FROM audit WHERE seq=?", (self.audit_seq,)).fetchall()
+        try:
+            self._create_tables()
+            self.reader = connect(path)
+            self.event_seq = self._last("event")
+            self.run_seq = self._last("run")
+            self.audit_seq = self._last("audit")
+            rows = self.reader.execute("SELECT hash FROM audit WHERE seq=?", (self.audit_seq,)).fetchall()
+        except (apsw.Error, UnicodeDecodeError) as error:
+            self.writer.close()
+            raise translate(error, path) from error
         self.audit_head: str = str(rows[0][0]) if rows else GENESIS
+        self.writer.set_busy_timeout(WRITER_WAITS_MS)
         self.on_audit: Callable[[Sequence[AuditRecord]], None] | None = None  # is told of records once they are durable
         self.commits = 0
         self._waiting: list[_Waiting] = []
         self._flushing = False
+        self._busy_since_s: float | None = None  # on the loop's clock: another program holds the file
         self._sealed: list[AuditRecord] = []  # of the transaction that is open
         self._thread = ThreadPoolExecutor(1, "aie-commit")
 
@@ -216,13 +227,28 @@ class Journal:
         try:
             self._insert([batch for batch, _ in group])
         except Exception as error:  # what cannot be written fails whoever wanted it written, and nobody else
-            self._undo(group, before, error)
+            if isinstance(error, apsw.BusyError) and self._may_wait():
+                self._waiting = [*group, *self._waiting]
+            else:
+                self._undo(group, before, error)
             return
+        self._busy_since_s = None
         if len(group) == 1:
             self._finish(group, before, self._commit_error())
             return
         future = asyncio.get_running_loop().run_in_executor(self._thread, self._commit_error)
         future.add_done_callback(lambda done: self._finish(group, before, done.result()))
+
+    def _may_wait(self) -> bool:
+        """Whether to try again soon, because another program has not held the file for long."""
+        loop = asyncio.get_running_loop()
+        if self._busy_since_s is None:
+            self._busy_since_s = loop.time()
+        if loop.time() - self._busy_since_s >= BUSY_TIMEOUT_MS / 1000:
+            self._busy_since_s = None
+            return False
+        loop.call_later(TRY_AGAIN_S, self._flush)
+        return True
 
     def _insert(self, batches: Sequence[Batch]) -> None:
         """Write the rows of a group into a transaction, and leave it open."""
@@ -278,7 +304,7 @@ class Journal:
             if failure is None:
                 done.set_result(None)
             else:
-                done.set_exception(translate(failure, self.path) if isinstance(failure, apsw.Error) else failure)
+                done.set_exception(translate(failure, self.path))
         self._go_on()
 
     def _write_alone(self, batch: Batch) -> Exception | None:

@@ -424,5 +424,11 @@ def _uncertain(run: Run, step: Step, error: Mapping[str, str] | None = None) -> 
 def error_of(error: BaseException) -> dict[str, str]:
     """What goes on record about an exception."""
     if isinstance(error, AieError):
-        return error.as_dict()
-    return {"error": f"{type(error).__name__}: {error}"[:2_000]}
+        told = error.as_dict()
+    else:
+        try:
+            told = {"error": f"{type(error).__name__}: {error}"[:2_000]}
+        except BaseException:  # an exception of a plugin may fail even at saying what it is
+            told = {"error": type(error).__name__}
+    # File names put halves of surrogate pairs into messages, which no record can hold.
+    return {name: text.encode("utf-8", "replace").decode() for name, text in told.items()}
