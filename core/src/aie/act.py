@@ -44,7 +44,7 @@ class BoundTraits:
 
     bound: BoundHandler
 
-    @property
+    @cached_property
     def handler(self) -> ActionHandler:
         return self.bound.handler
 

@@ -202,18 +202,25 @@ def redact(value: Json) -> Json:
     if isinstance(value, str):
         return _clean_text(value)
     if isinstance(value, dict):
-        changed = {key: clean for key, item in value.items() if (clean := _clean_item(key, item)) is not item}
-        return {**value, **changed} if changed else value
+        return redact_fields(value)
     if isinstance(value, list):
         items = [redact(item) for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value
 
 
-def _clean_item(key: str, item: Json) -> Json:
-    if item is None or item is True or item is False or item == "":
-        return item
-    return REDACTED if _tells(key) else redact(item)
+def redact_fields(value: dict[str, Json]) -> dict[str, Json]:
+    """The same for a mapping."""
+    clean = value
+    for key, item in value.items():
+        if item is None or item is True or item is False or item == "":
+            continue
+        new = REDACTED if _tells(key) else redact(item)
+        if new is not item:
+            if clean is value:
+                clean = dict(value)
+            clean[key] = new
+    return clean
 
 
 @lru_cache(maxsize=4096)

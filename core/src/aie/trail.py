@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from aie.actions import Effect
 from aie.approvals import Approval
-from aie.audit import redact
+from aie.audit import redact, redact_fields
+from aie.journal import stamp
 from aie.plain import Json
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step
-
-
-@lru_cache(maxsize=64)  # one moment goes into several records
-def _timestamp(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds")
-
 
 LEVELS = {Effect.NONE: "low", Effect.LOCAL: "normal", Effect.EXTERNAL: "high"}
 
@@ -49,8 +43,8 @@ class Trail:
         at: datetime,
         *,
         actor: str = "engine",
-        details: Mapping[str, Any] | None = None,
-        foreign: Mapping[str, Any] | None = None,
+        details: dict[str, Json] | None = None,
+        foreign: dict[str, Json] | None = None,
         error: str | None = None,
         approval_status: str | None = None,
         duration_ms: int | None = None,
@@ -59,11 +53,11 @@ class Trail:
         step_id: str | None = None,
     ) -> dict[str, Json]:
         """``details`` are aie's own words and numbers; ``foreign`` ones came from outside and may hold secrets."""
-        said: dict[str, Json] = dict(details or {})
+        said: dict[str, Json] = details if details is not None else {}
         if foreign:
-            said.update(redact(dict(foreign)))  # type: ignore[arg-type]
+            said |= redact_fields(foreign)
         return {
-            "timestamp": _timestamp(at),
+            "timestamp": f"{stamp(at)[:23]}+00:00",
             "session_id": self.session_id,
             "actor": actor,
             "action": action,
@@ -152,7 +146,7 @@ class Trail:
 
     def approval_decided(self, approval: Approval, evidence: str) -> dict[str, Json]:
         assert approval.decided_at is not None
-        said = {
+        said: dict[str, Json] = {
             "title": approval.title, "evidence": evidence, "decided_by": approval.decided_by,
             "comment": approval.comment,
         }  # fmt: skip
