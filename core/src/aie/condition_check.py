@@ -59,20 +59,24 @@ _REFUSED_HINTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def parsed(source: str, names: frozenset[str], where: str) -> tuple[ast.expr, References]:
-    """The checked syntax tree of a condition and what it refers to."""
+def checked(source: str, names: frozenset[str], where: str) -> References:
+    """What a condition refers to, once all of it is found to be part of the language."""
     text = _checked_source(source, where)
     try:
-        tree = ast.parse(text, mode="eval").body
         check = _Check(text, names, where)
-        check.visit(tree, 1, {})
+        check.visit(tree_of(text), 1, {})
     except SyntaxError as error:
         raise _syntax_error(text, error, where) from None
     except (RecursionError, MemoryError):
         raise ConditionError("the condition is nested too deeply", where=where) from None
     except (ValueError, Warning) as error:
         raise ConditionError(f"not a condition: {error}", where=where) from None
-    return tree, References(frozenset(check.paths), frozenset(check.required_paths))
+    return References.to(check.paths, check.required_paths)
+
+
+def tree_of(source: str) -> ast.expr:
+    """The syntax tree of a condition that was checked before."""
+    return ast.parse(source.strip(), mode="eval").body
 
 
 def _checked_source(source: object, where: str) -> str:

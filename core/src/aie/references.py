@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aie.plain import Json, path_text, shown
@@ -21,12 +21,19 @@ class References:
     required_paths: frozenset[Path] = frozenset()
 
     @classmethod
-    def union(cls, several: Iterable[References]) -> References:
+    def to(cls, paths: Iterable[Path], required_paths: Iterable[Path]) -> References:
+        """These; often all that is read is required, and one set does for both."""
+        read, required = frozenset(paths), frozenset(required_paths)
+        return cls(read, read if read == required else required)
+
+    @classmethod
+    def union(cls, several: Sequence[References]) -> References:
         """Everything that any of them refers to."""
-        listed = list(several)
-        return cls(
-            frozenset[Path]().union(*(one.paths for one in listed)),
-            frozenset[Path]().union(*(one.required_paths for one in listed)),
+        if len(several) == 1:
+            return several[0]
+        return cls.to(
+            frozenset[Path]().union(*(one.paths for one in several)),
+            frozenset[Path]().union(*(one.required_paths for one in several)),
         )
 
     @property

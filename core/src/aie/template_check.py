@@ -64,7 +64,7 @@ class TemplateCheck:
 
     @property
     def references(self) -> References:
-        return References(frozenset(self.paths), frozenset(self.required_paths))
+        return References.to(self.paths, self.required_paths)
 
     def check(self, tree: nodes.Template) -> None:
         tree.body = [self._visit(node, 1, {}, required=True) for node in tree.body]

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NoReturn
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
-from jinja2 import Template as JinjaTemplate
+from jinja2 import StrictUndefined, pass_context
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from aie.operations import Budget, OperationError, binary, compared, items_of, kind, negative
-from aie.plain import Json, check_json, path_text
-from aie.references import Path, References, listed_keys, nearest
-from aie.template_check import COMPARE, CONCAT, GET, LOOP_WORDS, PART, PRESENT, ROUNDS, TemplateCheck, is_plain_path
+from aie.plain import MAX_INTEGER, Json, check_json, path_text
+from aie.references import Path, listed_keys, nearest
+from aie.template_check import COMPARE, CONCAT, GET, LOOP_WORDS, PART, PRESENT, ROUNDS
 from aie.template_filters import FILTERS, TESTS, concatenated, get_item, part_of, text_of
 
-MAX_SOURCE = 65_536
 MAX_TEXT = 262_144
 MAX_ROUNDS = 10_000
-MAX_TAGS = 500
 
 # Not a word that a template can write.
-_RENDERING = "aie.rendering"
-_LONE = "value"
+RENDERING = "aie.rendering"
+_SHORT = 10_000
 
 
 class MissingValueError(OperationError):
@@ -71,7 +65,10 @@ class Rendering(Budget):
     __slots__ = ("length", "rounds")
 
     def __init__(self) -> None:
-        super().__init__(max_text=MAX_TEXT, max_items=MAX_ROUNDS)
+        # Not super().__init__(): one of these is made for every rendering.
+        self.max_text = MAX_TEXT
+        self.max_items = MAX_ROUNDS
+        self.work = 0
         self.length = 0
         self.rounds = 0
 
@@ -80,93 +77,24 @@ class Rendering(Budget):
         if self.rounds > MAX_ROUNDS:
             raise OperationError(f"the loops of this template take more than {MAX_ROUNDS} rounds")
 
-    def collected(self, pieces: Iterable[str]) -> str:
-        """The pieces as one text, stopping as soon as they are too long."""
-        kept: list[str] = []
-        for piece in pieces:
-            self.length += len(piece)
-            if self.length > MAX_TEXT:
-                raise OperationError(f"the texts would be longer than {MAX_TEXT} characters")
-            kept.append(piece)
-        return "".join(kept)
+    def taken(self, piece: str) -> str:
+        """A piece of text that becomes part of the result, if that does not get too long."""
+        self.length += len(piece)
+        if self.length > MAX_TEXT:
+            raise OperationError(f"the texts would be longer than {MAX_TEXT} characters")
+        return piece
 
-
-@dataclass(frozen=True)
-class Text:
-    """One checked string with placeholders, compiled when it is first rendered."""
-
-    source: str
-    references: References
-    is_lone: bool
-    is_lone_path: bool
-    _tree: nodes.Template = field(repr=False, compare=False)
-    _environment: _Environment = field(repr=False, compare=False)
-
-    def render(self, scope: Mapping[str, Json], rendering: Rendering) -> Json:
-        """New data. Whatever the compiled template raises comes through."""
-        parent: dict[str, Any] = {**scope, _RENDERING: rendering}
-        template = self._compiled
-        context = template.new_context(parent, shared=True)
-        if not self.is_lone:
-            return rendering.collected(template.root_render_func(context))
-        for _ in template.root_render_func(context):
-            pass
-        value = context.vars[_LONE]
-        if isinstance(value, Undefined):
-            _fail_if_missing(value)
-        rendering.weigh(value)
+    def copied(self, value: Any) -> Json:
+        """A private copy of a value that becomes part of the result, charged for; EventError if it is not JSON."""
+        kind = type(value)
+        if kind is str and len(value) <= _SHORT and value.isascii():
+            self.spend_text(len(value))
+            return str(value)
+        if kind is bool or value is None or (kind is int and abs(value) <= MAX_INTEGER):
+            self.spend(1)
+            return value  # type: ignore[no-any-return]
+        self.weigh(value)
         return check_json(value)
-
-    @cached_property
-    def _compiled(self) -> JinjaTemplate:
-        tree = self._tree
-        if self.is_lone:
-            output = tree.body[0]
-            assert isinstance(output, nodes.Output)
-            body: list[nodes.Node] = [nodes.Assign(nodes.Name(_LONE, "store"), output.nodes[0])]
-            tree = nodes.Template(body)
-            tree.set_lineno(1).set_environment(self._environment)
-        return self._environment.from_string(tree)
-
-
-class TextCompiler:
-    """Checks texts, and keeps the latest thousand so that equal texts share one compiled template."""
-
-    def __init__(self, names: frozenset[str], *, kept: int = 1_000) -> None:
-        self._names = names
-        self._environment = _Environment()
-        self._kept = kept
-        self._cache: OrderedDict[str, Text] = OrderedDict()
-
-    def text(self, source: str) -> Text:
-        """Raises OperationError for what is not part of the language."""
-        text = self._cache.get(source)
-        if text is None:
-            text = self._cache[source] = self._checked(source)
-            if len(self._cache) > self._kept:
-                self._cache.popitem(last=False)
-        return text
-
-    def _checked(self, source: str) -> Text:
-        if len(source) > MAX_SOURCE:
-            raise OperationError(f"a template may have {MAX_SOURCE} characters, this has {len(source)}")
-        if source.count("{{") + source.count("{%") > MAX_TAGS:
-            raise OperationError(f"the template has more than {MAX_TAGS} placeholders and tags")
-        if "\0" in source:
-            raise OperationError("a NUL character does not belong in a template")
-        check = TemplateCheck(self._names)
-        try:
-            tree = self._environment.parse(source)
-            lone = _lone_expression(source, tree)
-            is_path = lone is not None and is_plain_path(lone)
-            check.check(tree)
-        except TemplateSyntaxError as error:
-            raise OperationError(f"{error.message} (line {error.lineno})", _syntax_hint(source)) from None
-        except (RecursionError, MemoryError):
-            raise OperationError("the template is nested too deeply") from None
-        except ValueError:  # the digit limit of int()
-            raise OperationError("an integer beyond 64 bits") from None
-        return Text(source, check.references, lone is not None, is_path, tree, self._environment)
 
 
 class _Missing(StrictUndefined):
@@ -184,7 +112,7 @@ class _Missing(StrictUndefined):
     __neg__ = __pos__ = __int__ = __float__ = __index__ = _fail_with_undefined_error
 
 
-class _Environment(ImmutableSandboxedEnvironment):
+class Environment(ImmutableSandboxedEnvironment):
     """Dots and indexes are item lookups; there are no globals, and only counted filters, tests and operators."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
@@ -224,21 +152,21 @@ class _Environment(ImmutableSandboxedEnvironment):
         raise OperationError("nothing can be called in a template")
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _fail_if_missing(left, right)
+        fail_if_missing(left, right)
         return binary(_rendering(context), operator, left, right)
 
     def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
-        _fail_if_missing(arg)
+        fail_if_missing(arg)
         return negative(arg) if operator == "-" else -negative(arg)
 
 
 def _rendering(context: Context) -> Rendering:
-    rendering = context.parent[_RENDERING]
+    rendering = context.parent[RENDERING]
     assert isinstance(rendering, Rendering)
     return rendering
 
 
-def _fail_if_missing(*values: Any) -> None:
+def fail_if_missing(*values: Any) -> None:
     for value in values:
         if isinstance(value, Undefined):
             value._fail_with_undefined_error()
@@ -246,7 +174,7 @@ def _fail_if_missing(*values: Any) -> None:
 
 @pass_context
 def _finalize(context: Context, value: Any) -> str:
-    _fail_if_missing(value)
+    fail_if_missing(value)
     return text_of(_rendering(context), value)
 
 
@@ -255,7 +183,7 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @pass_context
     def call(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
-        _fail_if_missing(value, *args, *kwargs.values())
+        fail_if_missing(value, *args, *kwargs.values())
         budget = _rendering(context)
         budget.spend(1)
         return function(budget, value, *args, **kwargs)
@@ -265,7 +193,7 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _asked(function: Callable[[Any], bool]) -> Callable[[Any], bool]:
     def test(value: Any) -> bool:
-        _fail_if_missing(value)
+        fail_if_missing(value)
         return function(value)
 
     return test
@@ -274,7 +202,7 @@ def _asked(function: Callable[[Any], bool]) -> Callable[[Any], bool]:
 @pass_context
 def _compare(context: Context, left: Any, *others: Any) -> bool:
     """``left == right < …``, given as operator and operand in turn."""
-    _fail_if_missing(left, *others)
+    fail_if_missing(left, *others)
     budget = _rendering(context)
     for symbol, right in zip(others[::2], others[1::2], strict=True):
         if not compared(budget, symbol, left, right):
@@ -286,7 +214,7 @@ def _compare(context: Context, left: Any, *others: Any) -> bool:
 @pass_context
 def _rounds(context: Context, value: Any) -> list[Any]:
     """What a loop goes over, its rounds counted before it starts."""
-    _fail_if_missing(value)
+    fail_if_missing(value)
     rendering = _rendering(context)
     items = items_of(rendering, value)
     rendering.loop(len(items))
@@ -295,7 +223,7 @@ def _rounds(context: Context, value: Any) -> list[Any]:
 
 @pass_context
 def _get(context: Context, value: Any, key: Any, default: Any = None) -> Any:
-    _fail_if_missing(key)
+    fail_if_missing(key)
     return value if isinstance(value, Undefined) else get_item(_rendering(context), value, key, default)
 
 
@@ -309,23 +237,6 @@ def _is_defined(value: Any) -> bool:
 
 def _is_undefined(value: Any) -> bool:
     return isinstance(value, Undefined)
-
-
-def _lone_expression(source: str, tree: nodes.Template) -> nodes.Expr | None:
-    if not (source.startswith("{{") and source.endswith("}}")) or len(tree.body) != 1:
-        return None
-    output = tree.body[0]
-    if not isinstance(output, nodes.Output) or len(output.nodes) != 1:
-        return None
-    return None if isinstance(output.nodes[0], nodes.TemplateData) else output.nodes[0]
-
-
-def _syntax_hint(source: str) -> str:
-    if source.count("{{") != source.count("}}"):
-        return "every {{ needs its }}"
-    if source.count("{%") != source.count("%}"):
-        return "every {% needs its %}"
-    return ""
 
 
 def _place_of(holder: object, scope: Mapping[str, Json]) -> str:

@@ -16,7 +16,8 @@ from aie.errors import EventError, TemplateError
 from aie.operations import OperationError
 from aie.plain import Json, check_json, path_text, shown
 from aie.references import Path, References
-from aie.template_environment import MissingValueError, Rendering, Text, TextCompiler
+from aie.template_environment import MissingValueError, Rendering
+from aie.template_texts import Text, TextCompiler
 
 NAMES = frozenset({"event", "results", "workflow", "run", "now"})
 
@@ -104,25 +105,23 @@ class Template:
             return {key: self._filled(each, scope, rendering) for key, each in part.parts}
         if isinstance(part, _Sequence):
             return [self._filled(each, scope, rendering) for each in part.parts]
-        return check_json(part.value) if isinstance(part.value, dict | list) else part.value
+        return _copied(part.value)
 
     def _text(self, part: _Filled, scope: Mapping[str, Json], rendering: Rendering, *, may_lack: bool) -> Json:
-        where = _place(self.where, part.keys)
         try:
             return part.text.render(scope, rendering)
         except MissingValueError as error:
             if may_lack:
                 raise
             message, hint = error.described(scope, part.text.references.paths)
-            raise TemplateError(message, where=where, hint=hint) from None
+            raise TemplateError(message, where=_place(self.where, part.keys), hint=hint) from None
         except (OperationError, EventError) as error:
-            raise TemplateError(
-                f"{error.message} (in {shown(part.text.source)})", where=where, hint=error.hint
-            ) from None
+            message = f"{error.message} (in {shown(part.text.source)})"
+            raise TemplateError(message, where=_place(self.where, part.keys), hint=error.hint) from None
         # Whatever goes wrong in a rendering is a matter of this template and this data, never of the engine.
         except Exception as error:
             message = f"{type(error).__name__}: {shown(str(error))} (in {shown(part.text.source)})"
-            raise TemplateError(message, where=where) from error
+            raise TemplateError(message, where=_place(self.where, part.keys)) from error
 
 
 class TemplateCompiler:
@@ -161,6 +160,13 @@ class TemplateCompiler:
             parts = tuple(self._part(each, (*keys, index), where, found) for index, each in enumerate(value))
             return _Constant(value) if all(isinstance(part, _Constant) for part in parts) else _Sequence(parts)
         return _Constant(value)
+
+
+def _copied(value: Json) -> Json:
+    """A copy of data that was checked when the template was parsed."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _place(where: str, keys: tuple[str | int, ...]) -> str:
