@@ -4,11 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH := build/bench-venv
+BENCH_STAMP := $(BENCH)/.installed
 PROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 UV := 0.13.9
+COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-header --no-emit-index-url $(UPGRADE)
 
-.PHONY: help setup demo test check wheels constraints
+.PHONY: help setup demo test check bench wheels constraints
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -27,21 +31,25 @@ check: $(STAMP) ## lint, formatting, types and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(BENCH_STAMP) ## measure aie beside its peers; make bench ARGS="--quick latency" measures less
+	$(BENCH)/bin/python -m tests.bench $(ARGS)
+
 wheels: $(STAMP) ## build every package into dist/
 	rm -rf dist
 	set -e; for package in $(PACKAGES); do $(BIN)/python -m build --wheel --no-isolation --outdir dist $$package; done
 
-constraints: ## write constraints.txt anew from constraints.in; UPGRADE=--upgrade moves to the newest versions
+constraints: ## write constraints*.txt anew from constraints*.in; UPGRADE=--upgrade moves to the newest versions
 	rm -rf build/uv
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/python -m pip install --quiet uv==$(UV)
-	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url $(UPGRADE) --output-file constraints.txt constraints.in
+	$(COMPILE) --output-file constraints.txt constraints.in
+	$(COMPILE) --constraints constraints.txt --output-file constraints-bench.txt constraints-bench.in
 
-$(STAMP): constraints.txt pyproject.toml $(PROJECTS)
+$(BENCH_STAMP): constraints-bench.txt
+$(STAMP) $(BENCH_STAMP): constraints.txt pyproject.toml $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "aie needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.12 setup" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r constraints.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --require-hashes $(addprefix -r ,$(filter constraints%,$^))
+	$(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@
