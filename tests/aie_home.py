@@ -89,10 +89,11 @@ class AieHome:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUTF8": "1",
         }
+        self.command = [sys.executable, "-m", "aie"]
 
     def __call__(self, *words: str, code: int = 0, stdin: str = "") -> Said:
         done = subprocess.run(
-            [sys.executable, "-m", "aie", *words],
+            [*self.command, *words],
             cwd=self.vault if self.vault.is_dir() else self.home,
             env=self.env,
             input=stdin,
@@ -111,7 +112,7 @@ class AieHome:
         (self.state / "engine.pid").unlink(missing_ok=True)
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "aie", "start", *words],
+                [*self.command, "start", *words],
                 cwd=self.vault,
                 env=self.env,
                 stdout=stdout,

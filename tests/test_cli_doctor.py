@@ -75,7 +75,7 @@ def test_a_damaged_journal_fails(aie: AieHome) -> None:
     aie.state.mkdir(mode=0o700)
     (aie.state / "journal.db").write_bytes(b"this is not a journal" * 100)
     (found,) = checks(aie, "journal", code=1)
-    assert (found["level"], found["hint"][:30]) == ("FAIL", "copy the file somewhere safe, ")
+    assert (found["level"], found["hint"][:30]) == ("FAIL", "copy the state folder somewher")
 
 
 def test_it_sees_the_engine_and_what_is_open(aie: AieHome) -> None:

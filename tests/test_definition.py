@@ -106,7 +106,7 @@ def test_the_skeleton_of_a_file_loads_once_its_placeholders_for_conditions_are_c
         ),
         ({"trigger_event": ""}, "trigger_event", "'trigger_event' has 0 characters", "write at least 1"),
         ({"description": "x" * 5001}, "description", "'description' has 5,001 characters", "write at most 5,000"),
-        ({"mode": "serial"}, "mode", "'mode' must be 'parallel', found 'serial'", ""),
+        ({"mode": "serial"}, "mode", "'mode' must be 'parallel', 'queued', 'single' or 'restart', found 'serial'", ""),
         ({"version": 1.5}, "version", "'version' must be text, found 1.5", ""),
         (
             {"schedule": "8:00"},

@@ -88,7 +88,8 @@ def make_vault(folder: Path, *workflows: Mapping[str, Any], settings: str = "") 
     """A vault in ``folder`` with these workflows, its state folder beside it."""
     vault = folder / "vault"
     (vault / "workflows").mkdir(parents=True)
-    (vault / "aie.toml").write_text(f'timezone = "Europe/Berlin"\nstate_dir = "../state"\n{settings}', "utf-8")
+    always = 'timezone = "Europe/Berlin"\nstate_dir = "../state"\nstarts_per_minute = 0\n'
+    (vault / "aie.toml").write_text(always + settings, "utf-8")
     for number, definition in enumerate(workflows):
         (vault / "workflows" / f"{number:06d}.json").write_text(json.dumps(definition), "utf-8")
     return vault

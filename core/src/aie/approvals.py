@@ -62,6 +62,17 @@ class Decision:
     message: str  # for the person: "approved", "was already rejected on …", "no such approval"
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that waits for a person's word and is no approval. The id stays the same as long as the matter does."""
+
+    notice_id: str
+    title: str  # one line
+    text: str  # what is known; may hold words from outside
+    commands: tuple[tuple[str, str], ...]  # (what it does, the command), each of them a way on
+    since: datetime  # aware, UTC
+
+
 class ApprovalDesk(Protocol):
     """A channel's way to the approvals."""
 
@@ -77,7 +88,7 @@ class ApprovalDesk(Protocol):
 
     @property
     def revision(self) -> int:
-        """Grows whenever any approval, or the step behind it, changes: nothing to redraw while it stands still."""
+        """Grows whenever any approval, the step behind it or any notice changes: nothing to redraw while it does not."""
         ...
 
     def pending(self) -> Sequence[Approval]:
@@ -85,6 +96,10 @@ class ApprovalDesk(Protocol):
         ...
 
     def get(self, approval_id: str) -> Approval | None: ...
+
+    def notices(self) -> Sequence[Notice]:
+        """What else waits for a person's word, and how to give it."""
+        ...
 
     async def decide(self, approval_id: str, *, approved: bool, by: str, evidence: str, comment: str = "") -> Decision:
         """Decide, once: the first decision wins, later ones are told. Durable on return.

@@ -59,19 +59,20 @@ _REFUSED_HINTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def checked(source: str, names: frozenset[str], where: str) -> References:
-    """What a condition refers to, once all of it is found to be part of the language."""
+def checked(source: str, names: frozenset[str], where: str) -> tuple[ast.expr, References]:
+    """The syntax tree of a condition, found to be part of the language, and what it refers to."""
     text = _checked_source(source, where)
     try:
         check = _Check(text, names, where)
-        check.visit(tree_of(text), 1, {})
+        tree = tree_of(text)
+        check.visit(tree, 1, {})
     except SyntaxError as error:
         raise _syntax_error(text, error, where) from None
     except (RecursionError, MemoryError):
         raise ConditionError("the condition is nested too deeply", where=where) from None
     except (ValueError, Warning) as error:
         raise ConditionError(f"not a condition: {error}", where=where) from None
-    return References.to(check.paths, check.required_paths)
+    return tree, References.to(check.paths, check.required_paths)
 
 
 def tree_of(source: str) -> ast.expr:

@@ -12,13 +12,15 @@ import operator
 from collections.abc import Callable, Mapping
 from functools import reduce
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from aie.condition_evaluator import COMPARISONS, FUNCTIONS, MAX_ITEMS, MAX_TEXT, METHODS
 from aie.operations import Budget
 from aie.plain import Json
 
 Closure = Callable[[Mapping[str, Json]], Any]
+
+NOT_CONSTANT: Final = object()
 
 # What one operation may read without being charged for. A condition has a few hundred parts at most, so that all of
 # them together stay far below what an evaluation may cost.
@@ -27,6 +29,7 @@ SMALL_LIST = 100
 _SMALL_ITEM = 100
 
 _SCALARS = frozenset({int, float, bool, type(None)})
+_KINDS: Mapping[type, Callable[[list[Any]], Any]] = MappingProxyType({ast.List: list, ast.Tuple: tuple, ast.Set: set})
 _UNCHARGED = frozenset({"len", "bool", "abs", "int", "float", "round"})
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {
@@ -57,36 +60,20 @@ def closure_of(tree: ast.expr) -> Closure | None:
 
 
 def constant_of(node: ast.expr) -> Any:
-    """The value that is written there: a scalar, or a list of scalars. Raises UnsureError for anything else."""
+    """The value that is written there: a scalar, or a list of scalars; NOT_CONSTANT for anything else."""
     match node:
         case ast.Constant(value=value):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -value
-        case ast.List(elts=items):
-            return [_item(item) for item in items]
-        case ast.Tuple(elts=items):
-            return tuple(_item(item) for item in items)
-        case ast.Set(elts=items):
-            return {_item(item) for item in items}
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            items = [constant_of(part) for part in parts]
+            if any(item is NOT_CONSTANT or _is_container(item) for item in items):
+                return NOT_CONSTANT
+            return _KINDS[type(node)](items)
         case ast.Dict(keys=[]):
             return {}
-    raise UnsureError
-
-
-def _item(node: ast.expr) -> Any:
-    value = constant_of(node)
-    if _is_container(value):
-        raise UnsureError
-    return value
-
-
-def _is_constant(node: ast.expr) -> bool:
-    try:
-        constant_of(node)
-    except UnsureError:
-        return False
-    return True
+    return NOT_CONSTANT
 
 
 def _is_container(value: object) -> bool:
@@ -94,8 +81,8 @@ def _is_container(value: object) -> bool:
 
 
 def _closure(node: ast.expr) -> Closure:
-    if _is_constant(node):
-        constant = constant_of(node)
+    constant = constant_of(node)
+    if constant is not NOT_CONSTANT:
         return lambda scope: constant
     match node:
         case ast.Name() | ast.Attribute() | ast.Subscript():
@@ -147,6 +134,8 @@ def _key(node: ast.expr) -> str | int:
 def _get(base: Closure, key: str, default: list[ast.expr]) -> Closure:
     get = dict.get
     substitute = constant_of(default[0]) if default else None
+    if substitute is NOT_CONSTANT:
+        raise UnsureError
     return lambda scope: get(base(scope), key, substitute)
 
 
@@ -186,13 +175,14 @@ def _all_or_any(asked: list[Closure], *, until: bool) -> Closure:
 
 def _compare(node: ast.Compare) -> Closure:
     sides = [node.left, *node.comparators]
+    constants = [constant_of(side) for side in sides]
     tests = [
         _test(COMPARISONS[type(operation)], left, right)
-        for operation, left, right in zip(node.ops, sides, sides[1:], strict=False)
+        for operation, left, right in zip(node.ops, constants, constants[1:], strict=False)
     ]
     first, *others = [_closure(side) for side in sides]
     if len(tests) == 1:
-        return _compare_two(tests[0], first, others[0], node.comparators[0])
+        return _compare_two(tests[0], first, others[0], constants[1])
 
     def answer(scope: Mapping[str, Json]) -> bool:
         left = first(scope)
@@ -206,23 +196,21 @@ def _compare(node: ast.Compare) -> Closure:
     return answer
 
 
-def _compare_two(test: Callable[[Any, Any], bool], left: Closure, right: Closure, written: ast.expr) -> Closure:
-    if _is_constant(written):
-        constant = constant_of(written)
+def _compare_two(test: Callable[[Any, Any], bool], left: Closure, right: Closure, constant: Any) -> Closure:
+    if constant is not NOT_CONSTANT:
         return lambda scope: test(left(scope), constant)
     return lambda scope: test(left(scope), right(scope))
 
 
-def _test(symbol: str, left: ast.expr, right: ast.expr) -> Callable[[Any, Any], bool]:
-    """The comparison itself, with a look at the values first unless what is written there makes that needless."""
+def _test(symbol: str, left: Any, right: Any) -> Callable[[Any, Any], bool]:
+    """The comparison itself, with a look at the values first unless a constant on one side makes that needless."""
     test = _OPERATORS[symbol]
     if symbol in ("in", "not in"):
-        return test if _is_constant(right) else _looking_through(test)
-    written = [constant_of(side) for side in (left, right) if _is_constant(side)]
-    if any(_is_container(constant) for constant in written):
+        return _looking_through(test) if right is NOT_CONSTANT else test
+    if _is_container(left) or _is_container(right):
         raise UnsureError
     # Against a scalar or a short text nothing is charged that counts, and what does not fit is a TypeError.
-    return test if written else _between_scalars(test)
+    return _between_scalars(test) if left is NOT_CONSTANT and right is NOT_CONSTANT else test
 
 
 def _between_scalars(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

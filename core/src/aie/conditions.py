@@ -24,16 +24,21 @@ NAMES = frozenset({"event", "results", "workflow", "run"})
 
 @dataclass(frozen=True)
 class Condition:
-    """A checked condition; equal when the source is. What it takes to evaluate it is made when it is first needed."""
+    """A checked condition; equal when the source is. ``lead`` is the test it begins with, where an index can use it.
+
+    What it takes to evaluate it is made when it is first needed: of thousands, most are never asked.
+    """
 
     source: str
     where: str = field(default="", compare=False)
+    lead: Lead | None = field(kw_only=True, repr=False, compare=False)
     references: References = field(kw_only=True, repr=False, compare=False)
 
     @classmethod
     def parse(cls, source: str, *, where: str = "", names: frozenset[str] = NAMES) -> Condition:
         """Raises ConditionError for whatever is not part of the language, naming the word and its column."""
-        return cls(source, where, references=checked(source, names, where))
+        tree, references = checked(source, names, where)
+        return cls(source, where, lead=lead_of(tree, source.strip()), references=references)
 
     @property
     def paths(self) -> frozenset[Path]:
@@ -74,11 +79,6 @@ class Condition:
     def closure(self) -> Closure | None:
         """What answers for the evaluator wherever it is sure; None when the evaluator has to do it all."""
         return closure_of(tree_of(self.source))
-
-    @cached_property
-    def lead(self) -> Lead | None:
-        """The test it begins with, where that is one for an index."""
-        return lead_of(tree_of(self.source))
 
     @cached_property
     def _tree(self) -> ast.expr:

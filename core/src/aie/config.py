@@ -37,6 +37,7 @@ FILE_NAME = "aie.toml"
 CORE = "core"
 CORE_TABLES = ("schedules", "scripts", "logs")
 DEFAULT_MAX_RUNS = 64
+DEFAULT_STARTS_PER_MINUTE = 600
 DEFAULT_ENGINE = "sqlite"
 _KEYS = (
     "timezone",
@@ -45,6 +46,8 @@ _KEYS = (
     "engine",
     "max_runs",
     "max_event_bytes",
+    "starts_per_minute",
+    "retention",
     "actions",
     "plugins",
     *CORE_TABLES,
@@ -75,6 +78,18 @@ DEFAULT_TOML = """\
 
 # How many runs may be under way at once.
 # max_runs = 64
+
+# When one workflow, or one source of events, starts more runs than this within a minute, the others wait until you
+# say go on: aie runs release. 0 turns it off.
+# starts_per_minute = 600
+
+# How much of the past is kept. What has not ended is kept in any case; the rest goes, oldest first, whichever limit is
+# reached first: days since it ended, number of runs, size of the journal. Logs/audit is kept until audit_days is set.
+[retention]
+# days = 400
+# runs = 1000000
+# size_mb = 5000
+# audit_days = 3650
 
 # Which plugin is meant when two of them offer an action of the same name.
 [actions]
@@ -127,6 +142,16 @@ def find_vault(start: Path, env: Mapping[str, str] | None = None) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How much of the past is kept, whichever limit is reached first. What has not ended is kept in any case."""
+
+    days: int = 400  # a year to compare with, and a month to notice
+    runs: int = 1_000_000
+    size_mb: int = 5_000
+    audit_days: int | None = None  # of the files in Logs/audit; None: for ever
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings of one vault. ``tables`` has the file's tables of the plugins, ``overrides`` the environment's."""
 
@@ -137,6 +162,8 @@ class Config:
     engine: str = DEFAULT_ENGINE  # the name of an entry point in the group aie.engines
     max_runs: int = DEFAULT_MAX_RUNS
     max_event_bytes: int = MAX_BYTES
+    starts_per_minute: int = DEFAULT_STARTS_PER_MINUTE  # 0: as many as come
+    retention: Retention = Retention()
     actions: Mapping[str, str] = field(default_factory=dict)  # bare action name → the plugin that provides it
     disabled: frozenset[str] = frozenset()
     tables: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -163,7 +190,9 @@ class Config:
             workflow_folders=folders,
             engine=file.text_of("engine") or DEFAULT_ENGINE,
             max_runs=_max_runs(file, env),
+            starts_per_minute=file.number("starts_per_minute", DEFAULT_STARTS_PER_MINUTE, least=0, most=1_000_000),
             max_event_bytes=file.number("max_event_bytes", MAX_BYTES, least=1024, most=64 * MAX_BYTES),
+            retention=_retention(file),
             actions=_actions(file),
             disabled=disabled,
             tables=tables,
@@ -316,6 +345,23 @@ def _max_runs(file: _File, env: Mapping[str, str]) -> int:
         message = f"AIE_MAX_RUNS is a whole number from 1 to 10000, found {said!r}"
         raise ConfigError(message, where="AIE_MAX_RUNS", hint=f"for example AIE_MAX_RUNS={DEFAULT_MAX_RUNS}")
     return int(said)
+
+
+_LIMITS = {"days": (1, 36_500), "runs": (100, 10**9), "size_mb": (20, 10**7), "audit_days": (1, 36_500)}
+
+
+def _retention(file: _File) -> Retention:
+    said = file.table("retention")
+    for name, value in said.items():
+        if name not in _LIMITS:
+            near = nearest(name, _LIMITS)
+            hint = f"did you mean {near!r}?" if near else "its settings are " + ", ".join(_LIMITS)
+            raise file.error(f"retention.{name}", f"{name!r} is not a setting of [retention]", hint)
+        least, most = _LIMITS[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            wanted = f"a whole number from {least} to {most}"
+            raise file.wrong(f"retention.{name}", value, wanted, f"for example: {name} = {max(least, 400)}")
+    return Retention(**said)
 
 
 def _actions(file: _File) -> dict[str, str]:

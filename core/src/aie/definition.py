@@ -5,14 +5,25 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from aie.cron import cron_problem, zone_problem
 from aie.errors import DefinitionError, EventError
 from aie.plain import parse_json, shown
+
+T = TypeVar("T")
 
 MAX_STEPS = 200
 MAX_TIMEOUT_S = 86_400
@@ -22,6 +33,12 @@ MAX_FILE_BYTES = 2_000_000
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,119}$")]
 StepId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")]
 CatchUp = Literal["once", "all", "skip"]
+Mode = Literal["parallel", "queued", "single", "restart"]
+MODES = (
+    "what a new run does while another of this workflow is under way: starts beside it (parallel), waits for it"
+    " (queued), does not start (single), or cancels the earlier ones (restart); a run that waits for a time, a person"
+    " or a plugin is in nobody's way"
+)
 
 
 class _Part(BaseModel):
@@ -93,8 +110,9 @@ class WorkflowDefinition(_Part):
     schedule: ScheduleDefinition | None = Field(
         default=None, description="starts it by the clock (trigger_event scheduled_trigger)"
     )
-    mode: Literal["parallel"] = Field(
-        default="parallel", description="runs of this workflow do not wait for one another"
+    mode: Mode = Field(default="parallel", description=MODES)
+    max: int | None = Field(
+        default=None, ge=1, le=10_000, description="with mode parallel: how many runs may be under way; others wait"
     )
     enabled: bool = True
     actions: list[StepDefinition] = Field(min_length=1, max_length=MAX_STEPS)
@@ -106,6 +124,13 @@ class WorkflowDefinition(_Part):
     @classmethod
     def _null_means_default(cls, value: Any, info: Any) -> Any:
         return cls.model_fields[info.field_name].default if value is None else value
+
+    @field_validator("max")
+    @classmethod
+    def _max_goes_with_parallel(cls, value: int | None, info: ValidationInfo) -> int | None:
+        mode = info.data.get("mode", "parallel")
+        alone = value is None or mode == "parallel"
+        return _usable(value, "" if alone else f"'max' goes with mode 'parallel', and the mode is {mode!r}")
 
     @field_validator("schedule", mode="before")
     @classmethod
@@ -252,7 +277,7 @@ def _fields_at(problem: ErrorDetails) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _usable(value: str, problem: str) -> str:
+def _usable(value: T, problem: str) -> T:
     """The value; or the problem as a validation error whose message is that sentence and nothing else."""
     if problem:
         raise PydanticCustomError("not_usable", "{problem}", {"problem": problem})

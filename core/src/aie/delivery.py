@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
+import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
 from aie.engine import Engine
+from aie.errors import JournalError
 from aie.journal import Batch
 from aie.plugins.plugin import Offer
 from aie.records import AuditRecord, AuditSink, SinkContext
@@ -46,15 +49,18 @@ class Delivery:
             await engine.changed.wait()
             await engine.clock.sleep(GATHER_S)
 
-    async def flush(self) -> tuple[str, ...]:
-        """Deliver all there is; the names of the sinks that failed."""
+    async def flush(self, *, within_s: float = math.inf) -> tuple[str, ...]:
+        """Deliver all there is, or what can be within this time; the names of the sinks that failed."""
+        end_s = time.monotonic() + within_s
         for name, offer in self._sinks.items():
             try:
-                while await self._deliver(name, offer):
+                while await self._deliver(name, offer) and time.monotonic() < end_s:
                     pass
                 if self._failing.pop(name, None):
                     log.info("the sink %s works again", name)
             except Exception as error:  # a sink is plugin code and may raise anything
+                if isinstance(error, JournalError) and error.damaged and not self._engine.failure.done():
+                    self._engine.failure.set_exception(error)
                 if self._failing.get(name) != str(error):
                     log.error("the sink %s failed and is tried again: %s", name, error)
                 self._failing[name] = str(error)

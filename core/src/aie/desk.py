@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aie.approvals import Approval, ApprovalChannel, Decision
+from aie.approvals import Approval, ApprovalChannel, Decision, Notice
 from aie.engine import Engine
+from aie.errors import JournalError
 from aie.journal import Batch
+from aie.notices import open_notices
 from aie.plugins.plugin import Offer
 
 LOG = logging.getLogger("aie.desk")
@@ -41,6 +43,9 @@ class Desk:
 
     def get(self, approval_id: str) -> Approval | None:
         return self._engine.history.approval(approval_id)
+
+    def notices(self) -> Sequence[Notice]:
+        return open_notices(self._engine.history)
 
     async def decide(self, approval_id: str, *, approved: bool, by: str, evidence: str, comment: str = "") -> Decision:
         return await self._engine.decide(
@@ -90,6 +95,8 @@ class Channels:
             await channel.sync(desk)
             self._failing.pop(channel.name, None)
         except Exception as error:  # plugin code may raise anything; the approvals stay as they are
+            if isinstance(error, JournalError) and error.damaged:
+                raise
             if self._failing.get(channel.name) != str(error):
                 desk.log.error("the approval channel %s failed and is tried again: %s", channel.name, error)
             self._failing[channel.name] = str(error)

@@ -26,7 +26,8 @@ from aie.errors import AieError, JournalError, PluginError
 from aie.events import EventType
 from aie.history import History
 from aie.journal import FILE_NAME as JOURNAL_NAME
-from aie.journal import WAL_SAFE_FROM, connect, translate
+from aie.journal import WAL_SAFE_FROM
+from aie.journal_file import look, present, refuse_damage
 from aie.library import Library, Shelf
 from aie.plugins.plugin import PluginState
 from aie.plugins.registry import Registry
@@ -80,15 +81,17 @@ def examine(vault: Path, env: Mapping[str, str], now: datetime) -> Iterator[Chec
 
 
 def engine_at_work(state_dir: Path) -> bool:
-    """Whether an engine holds this state folder right now."""
+    """Whether an engine holds this state folder right now, as far as this user may know."""
     path = state_dir / "engine.lock"
-    if not path.exists():
-        return False
-    lock = FileLock(path, timeout=0)
     try:
+        if not path.exists():
+            return False
+        lock = FileLock(path, timeout=0)
         lock.acquire()
     except Timeout:
         return True
+    except OSError:  # a folder or a lock of somebody else's
+        return False
     lock.release()
     return False
 
@@ -176,6 +179,9 @@ def _state(config: Config) -> Iterator[Check]:
         return
     if not folder.exists():
         yield Check("state", Level.OK, f"{folder} (made when aie first runs)")
+    elif shut := [name for name in (JOURNAL_NAME, "engine.lock") if not _writable(folder / name)]:
+        yield Check("state", Level.FAIL, f"{folder / shut[0]} cannot be written", "check its owner and permissions")
+        return
     elif os.name == "posix" and folder.stat().st_mode & 0o077:
         yield Check("state", Level.WARN, f"other users can look into {folder}", f"chmod 700 {folder}")
     else:
@@ -189,6 +195,10 @@ def _state(config: Config) -> Iterator[Check]:
             yield Check("engine", Level.OK, f"at work, process {(folder / 'engine.pid').read_text().strip()}")
             return
     yield Check("engine", Level.OK, "not running", "aie start watches and runs workflows")
+
+
+def _writable(path: Path) -> bool:
+    return not path.exists() or os.access(path, os.W_OK)
 
 
 def _sqlite() -> Check:
@@ -253,50 +263,29 @@ def _schedules(shelf: Shelf, registry: Registry, config: Config, now: datetime) 
 
 def _journal(config: Config, now: datetime) -> Iterator[Check]:
     path = config.state_dir / JOURNAL_NAME
-    if not path.exists():
-        yield Check("journal", Level.OK, "none yet: nothing has happened")
-        return
     try:
-        connection = connect(path, read_only=True)
-        try:
-            yield _sound(connection, path)
+        if not present(path):
+            yield Check("journal", Level.OK, "none yet: nothing has happened")
+            return
+        with contextlib.closing(look(path)) as connection:
+            refuse_damage(path, connection)
+            size = path.stat().st_size / 1e6
+            yield Check("journal", Level.OK, f"sound, version {schema.VERSION}, {size:,.1f} MB")
             yield from _open_ends(History(connection), engine_at_work(config.state_dir))
-        except apsw.Error as error:
-            raise translate(error, path) from error
-        finally:
-            connection.close()
     except JournalError as error:
         yield Check("journal", Level.FAIL, _with_place(error), error.hint)
 
 
-def _sound(connection: apsw.Connection, path: Path) -> Check:
-    version = connection.execute("SELECT value FROM meta WHERE key='version'").fetchall()
-    if not version or version[0][0] != str(schema.VERSION):
-        raise JournalError(
-            f"this is not a journal of version {schema.VERSION}",
-            where=str(path),
-            hint="use the aie that wrote it, or another AIE_STATE_DIR",
-        )
-    found = connection.execute("PRAGMA quick_check(3)").fetchall()
-    if found != [("ok",)]:
-        raise JournalError(
-            f"the journal is damaged: {found[0][0]}",
-            where=str(path),
-            hint="stop aie, copy the file somewhere safe, then restore a backup",
-        )
-    size = path.stat().st_size / 1e6
-    return Check("journal", Level.OK, f"sound, version {schema.VERSION}, {size:,.1f} MB")
-
-
 def _open_ends(history: History, engine: bool) -> Iterator[Check]:
-    statuses = [status for _, status, _ in history.open_runs()]
+    counts = history.open_counts()
     for status, what in (
         (RunStatus.UNCERTAIN, "may have done something or not, and wait for your word"),
         (RunStatus.BLOCKED, "wait for a plugin"),
+        (RunStatus.HELD, "are held because they were too many"),
     ):
-        if count := statuses.count(status):
+        if count := counts.get(status):
             yield Check("runs", Level.WARN, f"{count} {what}", f"aie runs list --status {status}")
-    if not engine and (count := statuses.count(RunStatus.RUNNING)):
+    if not engine and (count := counts.get(RunStatus.RUNNING)):
         yield Check("runs", Level.WARN, f"{count} were interrupted", "aie start goes on with them")
     pending = history.pending_count()
     yield Check(

@@ -7,20 +7,23 @@ rows in the journal. Each live run has one driver: it asks the machine what foll
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aie import asking, machine, schema
+from aie import asking, machine, probation, schema
 from aie.act import GRACE_S, BoundTraits, DirectCaller, PluginCaller, overdue
 from aie.actions import ActionContext, Effect
+from aie.admission import WITHIN, Admission
 from aie.approvals import ApprovalState, Decision
 from aie.config import Config
-from aie.errors import EventError, JournalError, NotFoundError
+from aie.errors import DefinitionError, EventError, JournalError, NotFoundError
 from aie.events import Event
 from aie.history import History
 from aie.ingest import Accepted, Ingest, own_source
@@ -40,6 +43,7 @@ from aie.workflow import Workflow, parse_workflow
 log = logging.getLogger("aie.engine")
 
 STOP_WITHIN_S = 3.0
+RELEASE_SLICE = 500
 
 
 class Engine:
@@ -75,6 +79,8 @@ class Engine:
         self._timers = Timers(self.clock, self._nudge)
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self.admission = Admission(config.starts_per_minute, self._make_ready)
+        self._on_probation: set[int] = set()  # runs that go on alone, one after another, before all others
         self._watchers: dict[int, list[asyncio.Future[Standing]]] = {}
         self.failure: asyncio.Future[None]  # fails when nothing more can be built on the journal
         self._stopping = False
@@ -87,16 +93,74 @@ class Engine:
         self.failure = asyncio.get_running_loop().create_future()
         self.failure.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, also if nobody asks
         self.journal = self._open_journal(self.config.state_dir / FILE_NAME)
-        self.history = History(self.journal.reader)
-        self._ingest = Ingest(self.config, self.library, self.journal, self.trail, self.clock, self.ids)
-        await self._forget_requests()
-        self.library.refresh()
+        try:
+            self.history = History(self.journal.reader)
+            self._ingest = Ingest(
+                self.config, self.library, self.journal, self.trail, self.clock, self.ids, self.admission, self._spawn
+            )
+            await self._forget_requests()
+            self.library.refresh()
+            await self._go_on()
+        except BaseException:
+            self.journal.close()
+            raise
+        self._loops = [asyncio.create_task(self._timers.run()), asyncio.create_task(self._watch_attempts())]
+
+    async def _go_on(self) -> None:
+        """Take up every run where it stood."""
+        batch, now = Batch(), self.clock.now()
+        crashes = probation.blame(self.history, self.config.max_runs, batch)
+        await self.commit(batch)
+        self._on_probation = {seq for seq, count in crashes.items() if count == probation.ALONE_FROM}
+        for seq, count in crashes.items():
+            if count >= probation.PARKED_FROM:
+                await self._park(seq)
+        queued = self._restore_admission(now)
+        for seq in self._on_probation:
+            self._make_ready(seq)
         for seq, status, wake_at in self.history.open_runs():
             if status in (RunStatus.RUNNING, RunStatus.BLOCKED):
                 self._make_ready(seq)
             if wake_at is not None:
                 self._timers.add(wake_at, seq)
-        self._loops = [asyncio.create_task(self._timers.run()), asyncio.create_task(self._watch_attempts())]
+        for seq, hash_ in queued:
+            workflow = self._compile_pinned(hash_, self.history.definition(hash_))
+            if self.admission.place(workflow, seq).status is RunStatus.RUNNING:
+                self._make_ready(seq)
+
+    def _restore_admission(self, now: datetime) -> list[tuple[int, str]]:
+        """Tell it what is under way and held, and what began lately; gives (number, definition hash) of the queued."""
+        for workflow_id, source, at in self.history.recent_starts(now - WITHIN, self.config.starts_per_minute):
+            self.admission.count(workflow_id, source, at)
+        queued = []
+        for seq, workflow_id, hash_, status, held_by in self.history.open_by_workflow():
+            if status is RunStatus.HELD:
+                self.admission.hold(held_by, seq)
+            elif status is RunStatus.QUEUED:
+                queued.append((seq, hash_))
+            else:
+                self.admission.enter(workflow_id, seq)
+        return queued
+
+    async def _park(self, seq: int) -> None:
+        """Leave what a run does next to a person's word, because aie has died of it or beside it too often."""
+        live, now = self._revive(seq), self.clock.now()
+        following = machine.advance(live.run, self.traits_of, now)
+        if not following.calls:  # nothing that could have done it: it goes on, or ends, as any other
+            del self._live[seq]
+            return
+        live.run = following.run
+        for record in following.changed:
+            self._put_step(live, record)
+        for call in following.calls:
+            action_type = live.run.workflow.steps[call.index].action_type
+            error = f"aie died {probation.PARKED_FROM} times while {action_type} was under way"
+            live.run = machine.suspect(live.run, call, error, now)
+            self._put_step(live, live.run.steps[call.index])
+        after = machine.advance(live.run, self.traits_of, now)
+        live.batch.set_run(seq, after.status, now, after.wake_at, after.error)
+        await self._write(live)
+        del self._live[seq]
 
     async def _forget_requests(self) -> None:
         """Drop what other commands asked and were answered long ago."""
@@ -116,6 +180,10 @@ class Engine:
         """A person's words on whether a workflow is enabled, which outweigh its file."""
         return self._ingest.switches
 
+    def relies_on(self, hash_: str) -> bool:
+        """Whether a definition that the journal has must stay there, because runs may begin that refer to it."""
+        return self._ingest.relies_on(hash_)
+
     async def stop(self, *, last: Callable[[], Awaitable[Any]] | None = None) -> None:
         """Let what is being carried out come to its end or be cut off, then close. Nothing is lost either way.
 
@@ -131,6 +199,9 @@ class Engine:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
+        if self._ready or drivers:
+            with contextlib.suppress(JournalError):  # then these runs count as having been there when aie died
+                await self.journal.commit(probation.stopped())
         try:
             if last is not None:
                 await last()
@@ -161,10 +232,7 @@ class Engine:
         answer: Callable[[Batch, list[Accepted]], None] | None = None,
     ) -> list[Accepted]:
         """Record events and drive the runs they start; see :meth:`Ingest.accept_all`."""
-        accepted, spawned = await self._ingest.accept_all(events, forced=forced, batch=batch, answer=answer)
-        for live in spawned:
-            self._spawn(live)
-        return accepted
+        return await self._ingest.accept_all(events, forced=forced, batch=batch, answer=answer)
 
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable; what feeds on the journal is told."""
@@ -196,15 +264,19 @@ class Engine:
         """How a run stands once it has ended or is parked."""
         if run_seq not in self._live and run_seq not in self._drivers and run_seq not in self._ready:
             row = self.history.run(run_seq)
-            return Standing(row.status, row.wake_at, row.error)
+            if row.status is not RunStatus.QUEUED:
+                return Standing(row.status, row.wake_at, row.error)
         future: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
         self._watchers.setdefault(run_seq, []).append(future)
         return await future
 
     def _spawn(self, live: Live) -> None:
-        """Drive a run, now or as soon as fewer than ``max_runs`` others are being driven."""
-        self._live[live.seq] = live
+        """Drive a new run, now or as soon as fewer than ``max_runs`` others are being driven."""
         self._pinned.setdefault(live.run.workflow.hash, live.run.workflow)
+        if live.status is not RunStatus.RUNNING:  # its turn comes later
+            self.approvals_revision += live.status is RunStatus.HELD
+            return
+        self._live[live.seq] = live
         self._make_ready(live.seq)
 
     def _make_ready(self, seq: int) -> None:
@@ -213,7 +285,8 @@ class Engine:
         self._fill()
 
     def _fill(self) -> None:
-        while self._ready and len(self._drivers) < self.config.max_runs and not self._stopping:
+        at_once = 1 if self._on_probation else self.config.max_runs
+        while self._ready and len(self._drivers) < at_once and not self._stopping:
             seq = self._ready.popleft()
             if seq not in self._drivers:
                 self._drivers[seq] = asyncio.create_task(self._drive_to_rest(seq))
@@ -246,10 +319,19 @@ class Engine:
         me = asyncio.current_task()
         standing: Standing | BaseException = asyncio.CancelledError()
         try:
+            if seq in self._on_probation:
+                await self._ingest.commit(probation.alone(seq), surely=True)
             live = self._revive(seq)
             live.nudge = asyncio.Event()
+            self.admission.enter(live.run.workflow.workflow_id, seq)
+            if live.run.workflow.mode == "restart" and not live.run.steps:
+                await self._cancel_earlier(live)
             await self._drive(live)
             standing = Standing(live.status, live.wake_at, live.error)
+            if seq in self._on_probation:
+                await self._ingest.commit(probation.alone(None), surely=True)
+        except DefinitionError as error:  # what the journal has of it was written for another version of aie
+            standing = await self._block(seq, error)
         except Exception as error:
             standing = error
             if not (isinstance(error, JournalError) and error.damaged):
@@ -259,12 +341,21 @@ class Engine:
         finally:
             if self._drivers.get(seq) is me:  # else it was left behind, and the run goes on elsewhere
                 del self._drivers[seq]
+                self._on_probation.discard(seq)
                 self._let_go(seq, standing)
             self._fill()
 
+    async def _block(self, seq: int, error: DefinitionError) -> Standing:
+        log.error("run number %d cannot go on: %s", seq, error)
+        batch = Batch()
+        batch.set_run(seq, RunStatus.BLOCKED, self.clock.now(), None, error.as_dict())
+        await self._ingest.commit(batch, surely=True)
+        return Standing(RunStatus.BLOCKED, None, error.as_dict())
+
     def _let_go(self, seq: int, standing: Standing | BaseException) -> None:
         """Forget a run that has ended, is parked, or could not be driven on; who waits for it is told."""
-        self._live.pop(seq, None)
+        live = self._live.pop(seq, None)
+        self.admission.leave(live.run.workflow.workflow_id if live else self.history.run(seq).workflow_id, seq)
         for watcher in self._watchers.pop(seq, ()):
             if watcher.done():
                 continue
@@ -326,7 +417,7 @@ class Engine:
         if record.status is StepStatus.ASKED:
             asking.ask(live, record, self.traits_of(live.run.workflow.steps[record.index].action_type), self.trail)
             self.approvals_revision += 1
-        elif record.approval_id is not None:
+        elif record.approval_id is not None or record.status is StepStatus.UNCERTAIN:
             self.approvals_revision += 1
         traits = self._traits.get(live.run.workflow.steps[record.index].action_type)
         effect: Effect | None = traits.handler.effect if traits else None
@@ -339,10 +430,7 @@ class Engine:
         if not live.batch:
             return
         batch, live.batch = live.batch, Batch()
-        spawned, live.spawned = live.spawned, []
         await self._ingest.commit(batch, surely=True)
-        for other in spawned:
-            self._spawn(other)
 
     async def _carry_out(self, live: Live, call: Call) -> None:
         """Make one call and take its outcome into the run."""
@@ -368,7 +456,7 @@ class Engine:
         """The outcome of a call, into the run and into what it writes next."""
         call = attempt.call
         try:
-            live.spawned += self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
+            self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
         except (EventError, NotFoundError) as error:
             outcome = Failure(machine.error_of(error))
         now = self.clock.now()
@@ -462,11 +550,9 @@ class Engine:
         batch.put_step(live.seq, live.run.steps[place[1]])
         self._mark_running(live, batch, now)
         batch.audit.append(self.trail.approval_decided(decided, evidence))
-        spawned = self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
+        self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
         await self._ingest.commit(batch, surely=True)
         self.approvals_revision += 1
-        for other in spawned:
-            self._spawn(other)
         self._nudge(live.seq)
         return Decision(True, decided, str(decided.state))
 
@@ -488,4 +574,63 @@ class Engine:
         self._mark_running(live, batch, now)
         batch.audit.append(self.trail.uncertain_resolved(live.run, step, happened, now, by))
         await self._ingest.commit(batch, surely=True)
+        self.approvals_revision += 1
         self._nudge(live.seq)
+
+    async def cancel(self, run_seq: int, *, by: str, reason: str) -> bool:
+        """End a run here and now; False if it has ended. A call that is under way is not made undone."""
+        row, live = self.history.run(run_seq), self._live.get(run_seq)
+        if (live.status if live else row.status).ended:
+            return False
+        run = live.run if live else self.history.load_run(run_seq, self._compile_pinned, self.config.timezone)
+        now, error = self.clock.now(), {"error": reason}
+        batch = Batch()
+        batch.set_run(run_seq, RunStatus.CANCELLED, now, None, error)
+        batch.add(schema.CANCEL_APPROVALS, stamp(now), by, run_seq)
+        batch.audit.append(self.trail.run_ended(run, RunStatus.CANCELLED, now, error, by))
+        if live is not None:
+            live.run, live.status, live.wake_at, live.error = run.as_cancelled(), RunStatus.CANCELLED, None, error
+        await self._ingest.commit(batch, surely=True)
+        self.approvals_revision += 1
+        self.admission.forget(row.workflow_id, run_seq)
+        if run_seq in self._drivers:
+            self._nudge(run_seq)
+        else:
+            self._let_go(run_seq, Standing(RunStatus.CANCELLED, None, error))
+        return True
+
+    async def _cancel_earlier(self, live: Live) -> None:
+        """Mode restart: earlier runs of the workflow are over, but for what a person must say about them."""
+        for seq in self.history.open_runs_of(live.run.workflow.workflow_id):
+            if seq < live.seq and self.history.run(seq).status is not RunStatus.UNCERTAIN:
+                await self.cancel(
+                    seq, by="engine", reason=f"{live.run.run_id} starts anew, because the mode is restart"
+                )
+
+    async def release(self, name: str, *, cancel: bool, by: str) -> int:
+        """Let the runs go on that the flood guard holds for a workflow or a source, or drop them; how many."""
+        held = self.admission.release(name)
+        if not held:
+            raise NotFoundError(f"nothing is held for {name!r}", where=name, hint="aie runs list --status held")
+        now = self.clock.now()
+        for begin in range(0, len(held), RELEASE_SLICE):
+            batch = Batch()
+            for seq in held[begin : begin + RELEASE_SLICE]:
+                self._release_one(seq, cancel, now, by, batch)
+            if begin == 0:
+                batch.audit.append(self.trail.released(name, len(held), cancel, now, by))
+            await self._ingest.commit(batch, surely=True)
+        self.approvals_revision += 1
+        return len(held)
+
+    def _release_one(self, seq: int, cancel: bool, now: datetime, by: str, batch: Batch) -> None:
+        if cancel:
+            error = {"error": f"it was held by the flood guard, and {by} dropped it"}
+            batch.set_run(seq, RunStatus.CANCELLED, now, None, error)
+            return
+        row = self.history.run(seq)
+        verdict = self.admission.place(self._compile_pinned(row.hash, self.history.definition(row.hash)), seq)
+        assert verdict.status is not None
+        batch.set_run(seq, verdict.status, now, None, None)
+        if verdict.status is RunStatus.RUNNING:
+            batch.then.append(partial(self._make_ready, seq))

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aie.engine import Engine
+from aie.errors import JournalError
 from aie.events import Event
 from aie.journal import Batch
 from aie.plain import Json
@@ -73,6 +74,8 @@ class Feed:
                 await self._source.run(self)
                 self.log.error("the source %s ended by itself; it is started again", self._source.name)
             except Exception as error:  # plugin code may raise anything
+                if isinstance(error, JournalError) and error.damaged:
+                    raise
                 self.log.error(
                     "the source %s failed and is started again in %g s: %s", self._source.name, delay_s, error
                 )

@@ -57,6 +57,17 @@ _MAX_PATH_BYTES = 1024
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
+def advice(error: OSError) -> str:
+    """What an operator can do about a file that could not be written; '' where nobody can say."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        return "free some space on that disk, then start the run again"
+    if error.errno == errno.EROFS:
+        return "that disk is mounted read-only: mount it for writing, then start the run again"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "check the owner and the permissions of the folder, then start the run again"
+    return ""
+
+
 # --- names and paths ---------------------------------------------------------------------------------------------
 
 

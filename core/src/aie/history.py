@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import apsw
 
 from aie.approvals import Approval, ApprovalState
+from aie.audit import GENESIS
+from aie.errors import JournalError
+from aie.journal import translate
 from aie.plain import Json
 from aie.records import AuditRecord
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
+
+T = TypeVar("T")
+AUDIT_START, FILES_START = "audit_start", "audit_files_start"  # keys of the table meta
+MOST_FOUND = 20  # when one is looked for, and more answer to what is known of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,23 @@ def _json(text: Any) -> Any:
     return None if text is None else json.loads(text)
 
 
+def _number(row: Any) -> int:
+    return int(row[0])
+
+
+def _word(row: Any) -> str:
+    return str(row[0])
+
+
+def _pair(row: Any) -> tuple[Any, Any]:
+    return row[0], row[1]
+
+
+def _audit_record(row: Any) -> AuditRecord:
+    seq, text, prev, hash_ = row
+    return AuditRecord(seq, json.loads(text), text, prev, hash_)
+
+
 def _event(row: Any) -> EventRow:
     seq, source, event_id, event_type, timestamp, received_at, workflow_id, depth, data = row
     received = datetime.fromisoformat(received_at)
@@ -103,66 +129,134 @@ class History:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 
-    def _rows(self, sql: str, *values: Any) -> Iterator[Any]:
-        return iter(self._connection.execute(sql, values).fetchall())
+    def _list(self, make: Callable[[Any], T], sql: str, *values: Any) -> list[T]:
+        """What ``make`` makes of each row; :class:`JournalError` for what cannot be read, or was not written by aie."""
+        try:
+            return [make(row) for row in self._connection.execute(sql, values)]
+        except apsw.Error as error:
+            raise translate(error, Path(self._connection.filename)) from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise self._damaged(f"a row is not as aie writes it: {type(error).__name__}: {error}") from error
+
+    def _first(self, make: Callable[[Any], T], sql: str, *values: Any) -> T | None:
+        return next(iter(self._list(make, sql, *values)), None)
+
+    def _one(self, make: Callable[[Any], T], sql: str, *values: Any) -> T:
+        """The row that must be there, because another one refers to it."""
+        found = self._list(make, sql, *values)
+        if not found:
+            raise self._damaged(f"a row is missing: {sql.partition(' WHERE')[0]}, {values[0] if values else ''}")
+        return found[0]
+
+    def _damaged(self, what: str) -> JournalError:
+        error = translate(apsw.CorruptError(what[:300]), Path(self._connection.filename))
+        error.damaged = True
+        return error
 
     # events
 
     def event_seq(self, source: str, event_id: str) -> int | None:
-        row = next(self._rows("SELECT seq FROM event WHERE source=? AND event_id=?", source, event_id), None)
-        return None if row is None else int(row[0])
+        """The number of an event that has arrived; 0 when retention has taken away all else of it."""
+        sql = "SELECT seq FROM event WHERE event_id=?1 AND source=?2 UNION ALL SELECT 0 FROM seen WHERE key=?3 LIMIT 1"
+        return self._first(_number, sql, event_id, source, seen_key(source, event_id))
 
     def event(self, seq: int) -> EventRow:
-        return _event(next(self._rows("SELECT * FROM event WHERE seq=?", seq)))
+        return self._one(_event, "SELECT * FROM event WHERE seq=?", seq)
 
     def events(self, *, event_type: str | None = None, limit: int = 50) -> list[EventRow]:
         if event_type is None:
-            return [_event(row) for row in self._rows("SELECT * FROM event ORDER BY seq DESC LIMIT ?", limit)]
+            return self._list(_event, "SELECT * FROM event ORDER BY seq DESC LIMIT ?", limit)
         sql = "SELECT * FROM event WHERE event_type=? ORDER BY seq DESC LIMIT ?"
-        return [_event(row) for row in self._rows(sql, event_type, limit)]
+        return self._list(_event, sql, event_type, limit)
 
     def find_events(self, text: str) -> list[EventRow]:
         """Those whose id (or source/id) is ``text``, or begins with it."""
-        sql = "SELECT * FROM event WHERE event_id=? OR source || '/' || event_id=? ORDER BY seq DESC LIMIT 20"
-        found = [_event(row) for row in self._rows(sql, text, text)]
-        if found:
-            return found
-        sql = "SELECT * FROM event WHERE substr(event_id, 1, length(?))=? ORDER BY seq DESC LIMIT 20"
-        return [_event(row) for row in self._rows(sql, text, text)]
+        found = self._list(_event, f"SELECT * FROM event WHERE event_id=? ORDER BY seq DESC LIMIT {MOST_FOUND}", text)  # noqa: S608
+        for place, character in enumerate(text):
+            if character == "/":
+                sql = "SELECT * FROM event WHERE event_id=? AND source=?"
+                found += self._list(_event, sql, text[place + 1 :], text[:place])
+        found.sort(key=lambda row: -row.seq)
+        return found or self._list(_event, _beginning("event", "event_id"), text)
 
     # runs
 
     def run(self, seq: int) -> RunRow:
-        return _run(next(self._rows("SELECT * FROM run WHERE seq=?", seq)))
+        return self._one(_run, "SELECT * FROM run WHERE seq=?", seq)
 
     def runs(self, *, workflow_id: str | None = None, status: str | None = None, limit: int = 50) -> list[RunRow]:
-        where = " AND ".join(
-            part for part, value in (("workflow_id=?", workflow_id), ("status=?", status)) if value is not None
-        )
-        values = [value for value in (workflow_id, status) if value is not None]
-        sql = f"SELECT * FROM run{' WHERE ' + where if where else ''} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        return [_run(row) for row in self._rows(sql, *values, limit)]
+        table, where = "run", "TRUE"
+        if status is not None:
+            where += " AND status=?"
+            if status != RunStatus.SUCCEEDED:
+                table, condition = _FAILED_RUNS if RunStatus(status).ended else _OPEN_RUNS
+                where += f" AND {condition}"
+        if workflow_id is not None:
+            where += " AND workflow_id=?"
+        values = [value for value in (status, workflow_id) if value is not None]
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        return self._list(_run, sql, *values, limit)
 
     def runs_of_event(self, event_seq: int) -> list[RunRow]:
         """Oldest first."""
-        return [_run(row) for row in self._rows("SELECT * FROM run WHERE event_seq=? ORDER BY seq", event_seq)]
+        return self._list(_run, "SELECT * FROM run WHERE event_seq=? ORDER BY seq", event_seq)
 
     def find_runs(self, text: str) -> list[RunRow]:
         """Those whose id is ``text``, or begins or ends with it."""
-        sql = f"SELECT * FROM run WHERE {_ends_with('run_id')} ORDER BY seq DESC LIMIT 20"  # noqa: S608
-        return [_run(row) for row in self._rows(sql, text)]
+        found = self._list(_run, _beginning("run", "run_id"), text)
+        return found or self._list(_run, f"SELECT * FROM run WHERE seq IN ({_ENDING}) ORDER BY seq DESC", text)  # noqa: S608
 
     def steps(self, run_seq: int) -> list[StepRecord]:
         """In the order of the workflow."""
-        return [_step(row) for row in self._rows("SELECT * FROM step WHERE run_seq=? ORDER BY position", run_seq)]
+        return self._list(_step, "SELECT * FROM step WHERE run_seq=? ORDER BY position", run_seq)
 
     def open_runs(self) -> list[tuple[int, RunStatus, datetime | None]]:
         """(seq, status, wake_at) of every run without an end, oldest first."""
-        sql = "SELECT seq, status, wake_at FROM run WHERE status NOT IN ('succeeded','failed','cancelled') ORDER BY seq"
-        return [(row[0], RunStatus(row[1]), _time(row[2])) for row in self._rows(sql)]
+        sql = f"SELECT seq, status, wake_at FROM {_OPEN_RUN} ORDER BY seq"  # noqa: S608
+        return self._list(lambda row: (row[0], RunStatus(row[1]), _time(row[2])), sql)
+
+    def open_by_workflow(self) -> list[tuple[int, str, str, RunStatus, str]]:
+        """(seq, workflow id, definition hash, status, who holds it or '') of runs under way, queued or held."""
+        sql = (
+            "SELECT seq, workflow_id, hash, status, coalesce(error ->> 'held_by', '')"  # noqa: S608
+            f" FROM {_OPEN_RUN} AND status IN ('running', 'queued', 'held') ORDER BY seq"
+        )
+        return self._list(lambda row: (row[0], row[1], row[2], RunStatus(row[3]), row[4]), sql)
+
+    def open_runs_of(self, workflow_id: str) -> list[int]:
+        """The numbers of a workflow's runs without an end, oldest first."""
+        sql = f"SELECT seq FROM {_OPEN_RUN} AND workflow_id=? ORDER BY seq"  # noqa: S608
+        return self._list(lambda row: int(row[0]), sql, workflow_id)
+
+    def recent_starts(self, after: datetime, limit: int) -> list[tuple[str, str, datetime]]:
+        """(workflow id, source, when) of the newest runs that began after a moment, oldest first."""
+        sql = (
+            "SELECT run.workflow_id, source, created_at FROM run JOIN event ON event.seq = run.event_seq"
+            " ORDER BY run.seq DESC LIMIT ?"
+        )
+        found = self._list(lambda row: (str(row[0]), str(row[1]), datetime.fromisoformat(row[2])), sql, limit)
+        return [start for start in reversed(found) if start[2] > after]
+
+    def held(self) -> list[tuple[str, int, RunRow]]:
+        """(who started too often, how many runs are held for it, the first of them)."""
+        sql = (
+            f"SELECT error ->> 'held_by', count(*), min(seq) FROM {_OPEN_RUN} AND status = 'held'"  # noqa: S608
+            " GROUP BY error ->> 'held_by'"
+        )
+        found = self._list(lambda row: (str(row[0]), int(row[1]), int(row[2])), sql)
+        return [(name, count, self.run(first)) for name, count, first in found]
+
+    def crashes(self) -> dict[int, int]:
+        """How often aie died while a run was under way, for each of which it did."""
+        return dict(self._list(lambda row: (int(row[0]), int(row[1])), "SELECT run_seq, count FROM crash"))
+
+    def open_counts(self) -> dict[RunStatus, int]:
+        """How many runs without an end there are of each status that has any."""
+        sql = f"SELECT status, count(*) FROM {_OPEN_RUN} GROUP BY status"  # noqa: S608
+        return dict(self._list(lambda row: (RunStatus(row[0]), int(row[1])), sql))
 
     def definition(self, hash_: str) -> str:
-        return str(next(self._rows("SELECT body FROM definition WHERE hash=?", hash_))[0])
+        return self._one(_word, "SELECT body FROM definition WHERE hash=?", hash_)
 
     def load_run(self, seq: int, compile_body: Callable[[str, str], Workflow], zone: ZoneInfo) -> Run:
         """A run ready to go on, with the definition it is pinned to. ``compile_body(hash, body)`` may remember."""
@@ -178,11 +272,12 @@ class History:
         )
 
     def counts(self) -> dict[str, WorkflowCount]:
-        sql = "SELECT workflow_id, count(*), max(created_at) FROM run GROUP BY workflow_id"
-        return {row[0]: WorkflowCount(row[1], _time(row[2])) for row in self._rows(sql)}
+        """How often each workflow ran, runs that are no longer kept included."""
+        sql = "SELECT workflow_id, sum(runs), max(last_started) FROM tally GROUP BY workflow_id"
+        return dict(self._list(lambda row: (row[0], WorkflowCount(row[1], _time(row[2]))), sql))
 
     def switches(self) -> dict[str, bool]:
-        return {row[0]: bool(row[1]) for row in self._rows("SELECT workflow_id, enabled FROM switch")}
+        return dict(self._list(lambda row: (row[0], bool(row[1])), "SELECT workflow_id, enabled FROM switch"))
 
     # approvals
 
@@ -190,65 +285,93 @@ class History:
         """Pending ones oldest first, or the decided ones newest first."""
         order = "= 'pending' ORDER BY a.requested_at" if pending else "<> 'pending' ORDER BY a.decided_at DESC"
         sql = f"{_APPROVAL} WHERE a.state {order} LIMIT ?"
-        return [_approval(row) for row in self._rows(sql, limit)]
+        return self._list(_approval, sql, limit)
 
     def approval(self, approval_id: str) -> Approval | None:
-        row = next(self._rows(f"{_APPROVAL} WHERE a.approval_id=?", approval_id), None)
-        return None if row is None else _approval(row)
+        return self._first(_approval, f"{_APPROVAL} WHERE a.approval_id=?", approval_id)
 
     def find_approvals(self, text: str) -> list[Approval]:
         """Those whose id is ``text``, or begins or ends with it."""
-        sql = f"{_APPROVAL} WHERE {_ends_with('a.approval_id')} LIMIT 20"
-        return [_approval(row) for row in self._rows(sql, text)]
+        found = self._list(
+            _approval, f"{_APPROVAL} WHERE a.approval_id >= ?1 AND a.approval_id < {_AFTER} LIMIT 20", text
+        )
+        return found or self._list(_approval, f"{_APPROVAL} WHERE a.approval_id IN ({_APPROVALS_ENDING})", text)
 
     def pending_count(self) -> int:
-        return int(next(self._rows("SELECT count(*) FROM approval WHERE state='pending'"))[0])
+        return self._one(_number, "SELECT count(*) FROM approval WHERE state='pending'")
 
     def approval_place(self, approval_id: str) -> tuple[int, int] | None:
         """(run seq, step position)."""
-        row = next(self._rows("SELECT run_seq, position FROM approval WHERE approval_id=?", approval_id), None)
-        return None if row is None else (row[0], row[1])
+        return self._first(_pair, "SELECT run_seq, position FROM approval WHERE approval_id=?", approval_id)
 
     # audit, cursors, intake
 
     def audit(self, *, after: int = 0, limit: int = 1_000) -> list[AuditRecord]:
         """Oldest first."""
         sql = "SELECT seq, text, prev, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [
-            AuditRecord(seq, json.loads(text), text, prev, hash_)
-            for seq, text, prev, hash_ in self._rows(sql, after, limit)
-        ]
+        return self._list(_audit_record, sql, after, limit)
 
     def audit_head(self) -> tuple[int, str] | None:
         """(seq, hash) of the newest record."""
-        row = next(self._rows("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"), None)
-        return None if row is None else (row[0], row[1])
+        return self._first(_pair, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+
+    def audit_start(self, *, files: bool = False) -> tuple[int, str]:
+        """Number of the oldest record that must be there and the hash before it, in the journal or in Logs/audit."""
+        sql = "SELECT value FROM meta WHERE key=?"
+        found = self._first(lambda row: _json(row[0]), sql, FILES_START if files else AUDIT_START)
+        return (int(found[0]), str(found[1])) if found else (1, GENESIS)
 
     def cursor(self, name: str) -> Json:
-        row = next(self._rows("SELECT value FROM cursor WHERE name=?", name), None)
-        return None if row is None else _json(row[0])
+        return self._first(lambda row: _json(row[0]), "SELECT value FROM cursor WHERE name=?", name)
 
-    def requests(self) -> list[tuple[int, dict[str, Any]]]:
-        """What other commands ask of the engine and has no answer yet, oldest first."""
-        sql = "SELECT id, request FROM intake WHERE answer IS NULL ORDER BY id LIMIT 1000"
-        return [(row[0], json.loads(row[1])) for row in self._rows(sql)]
+    def requests(self, *, events: bool, after: int = 0, limit: int = 200) -> list[tuple[int, dict[str, Any]]]:
+        """What other commands ask of the engine and has no answer yet, oldest first: the events they hand in, or all
+        else. Those with a number larger than ``after``.
+        """
+        # In text that is data, quotes have a backslash before them.
+        is_event = 'instr(request, \'"kind":"event"\') > 0'
+        sql = f"SELECT id, request FROM intake WHERE answer IS NULL AND id > ? AND {is_event} = ? ORDER BY id LIMIT ?"  # noqa: S608
+        return self._list(lambda row: (row[0], json.loads(row[1])), sql, after, events, limit)
+
+    def request_count(self) -> int:
+        """How many of them there are."""
+        return self._one(_number, "SELECT count(*) FROM intake WHERE answer IS NULL")
 
     def answered_before(self, moment: str) -> bool:
         """Whether requests are kept that were made before then (as the journal writes times) and have their answer."""
-        return (
-            next(self._rows("SELECT 1 FROM intake WHERE answer IS NOT NULL AND at < ? LIMIT 1", moment), None)
-            is not None
-        )
+        oldest = "SELECT at FROM intake WHERE answer IS NOT NULL ORDER BY id LIMIT 1"
+        sql = f"SELECT 1 FROM ({oldest}) WHERE at < ?"  # noqa: S608
+        return self._first(_number, sql, moment) is not None
 
     def answer(self, request_id: int) -> dict[str, Any] | None:
-        row = next(self._rows("SELECT answer FROM intake WHERE id=?", request_id), None)
-        return None if row is None or row[0] is None else json.loads(row[0])
+        return self._first(lambda row: _json(row[0]), "SELECT answer FROM intake WHERE id=?", request_id)
 
 
-def _ends_with(column: str) -> str:
-    """SQL: the column is the first parameter, or begins or ends with it; no character of it is a wildcard."""
-    return f"?1 IN ({column}, substr({column}, 1, length(?1)), substr({column}, -length(?1)))"
+def seen_key(source: str, event_id: str) -> bytes:
+    """What is left of an event for ever."""
+    return hashlib.blake2b(f"{len(source)} {source}{event_id}".encode(), digest_size=16).digest()
 
+
+# By the indexes that have just these; SQLite wants their condition word for word.
+_OPEN_RUNS = "run INDEXED BY run_open", "status NOT IN ('succeeded', 'failed', 'cancelled')"
+_FAILED_RUNS = "run INDEXED BY run_failed", "status IN ('failed', 'cancelled')"
+_OPEN_RUN = " WHERE ".join(_OPEN_RUNS)
+
+_AFTER = "?1 || char(1114111)"  # all text that begins with the parameter is less than this
+
+
+def _beginning(table: str, column: str) -> str:
+    """SQL: the rows whose indexed column is the parameter or begins with it, newest first; of many only some."""
+    found = f"SELECT seq FROM {table} WHERE {column} >= ?1 AND {column} < {_AFTER} ORDER BY {column} DESC"  # noqa: S608
+    return f"SELECT * FROM {table} WHERE seq IN ({found} LIMIT {MOST_FOUND}) ORDER BY seq DESC"  # noqa: S608
+
+
+# These read all ids there are, from an index that is much smaller than the table.
+_ENDING = f"SELECT seq FROM run WHERE substr(run_id, -length(?1)) = ?1 LIMIT {MOST_FOUND}"  # noqa: S608
+_APPROVALS_ENDING = (
+    "SELECT approval_id FROM approval INDEXED BY approval_of_run"  # noqa: S608
+    f" WHERE substr(approval_id, -length(?1)) = ?1 LIMIT {MOST_FOUND}"
+)
 
 _APPROVAL = """
 SELECT a.approval_id, r.run_id, a.position, r.workflow_id, d.body, a.action_type, a.note_kind, a.title, a.body,

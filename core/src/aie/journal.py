@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ WAL_SAFE_FROM = (3, 51, 3)  # older ones can corrupt a write-ahead log that seve
 BUSY_TIMEOUT_MS = 5_000
 WRITER_WAITS_MS = 20  # on the loop's thread; the journal then tries again without holding the loop up
 TRY_AGAIN_S = 0.1
+FULL_BELOW_BYTES = 100_000
+WAL_SHRINKS_TO_BYTES = 16_000_000  # once a reader that kept it growing is gone; without one it stays far below
 
 
 @lru_cache(maxsize=64)  # one moment is written into several rows
@@ -57,17 +60,21 @@ class Batch:
 
     rows: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     audit: list[dict[str, Json]] = field(default_factory=list)
-    keys: set[tuple[str, str]] = field(default_factory=set)  # (source, event_id) of the events in it
-    definitions: set[str] = field(default_factory=set)  # the hashes of the definitions in it
+    then: list[Callable[[], object]] = field(default_factory=list)  # called once it is durable
+    otherwise: list[Callable[[], object]] = field(default_factory=list)  # called by whoever gives it up
 
     def join(self, other: Batch) -> None:
         self.rows += other.rows
         self.audit += other.audit
-        self.keys |= other.keys
-        self.definitions |= other.definitions
+        self.then += other.then
+        self.otherwise += other.otherwise
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.audit)
+
+    def give_up(self) -> None:
+        for call in self.otherwise:
+            call()
 
     def add(self, statement: str, *values: Any) -> None:
         self.rows.append((statement, values))
@@ -97,8 +104,10 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         if not read_only:
             wal = _version() >= WAL_SAFE_FROM
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file; retention gives space back
             connection.execute(f"PRAGMA journal_mode={'WAL' if wal else 'DELETE'}").fetchall()
             connection.execute(f"PRAGMA synchronous={'FULL' if wal else 'EXTRA'}")
+            connection.execute(f"PRAGMA journal_size_limit={WAL_SHRINKS_TO_BYTES}").fetchall()
             if connection.readonly("main"):  # which SQLite makes of a file that it may not write, without a word
                 raise apsw.ReadOnlyError("the file or its disk is read-only")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
@@ -114,26 +123,25 @@ def _version() -> tuple[int, ...]:
 def translate(error: Exception, path: Path) -> JournalError:
     """What an error of SQLite, or of what was to be written, means to an operator."""
     where = str(path)
+    # SQLite also says "cannot open" or "I/O error" where a file beside the journal cannot grow.
+    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError | apsw.CantOpenError) and _full(path)):
+        return JournalError(
+            "the disk is full; nothing was recorded", where=where, hint="free some space, then try again", passing=True
+        )
     match error:
-        case apsw.FullError():
-            return JournalError(
-                "the disk is full; nothing was recorded",
-                where=where,
-                hint="free some space, then try again",
-                passing=True,
-            )
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
             return JournalError(
                 "the journal cannot be opened or written",
                 where=where,
-                hint="check the folder's permissions",
+                hint="check the permissions of the state folder and its files, and whether its disk is read-only",
                 passing=True,
             )
         case apsw.NotADBError() | apsw.CorruptError() | UnicodeDecodeError():
             return JournalError(
                 f"the journal is damaged ({error}); it was left as it is",
                 where=where,
-                hint="copy the file somewhere safe, then restore a backup, or start afresh with another AIE_STATE_DIR",
+                hint="copy the state folder somewhere safe, then restore a backup, or start afresh with another"
+                " AIE_STATE_DIR",
                 damaged=True,
             )
         case apsw.BusyError() | apsw.LockedError():
@@ -150,15 +158,23 @@ def translate(error: Exception, path: Path) -> JournalError:
 _Waiting = tuple[Batch, "asyncio.Future[None]"]
 
 
+def _full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BELOW_BYTES
+    except OSError:
+        return False
+
+
 class Journal:
     """The one writer. Made by :meth:`open` inside a running event loop; close it with :meth:`close`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         _prepare_folder(path.parent)
+        _make_if_absent(path)
         self.writer = connect(path)
         try:
-            self._create_tables()
+            self._refuse_other_versions()
             self.reader = connect(path)
             self.event_seq = self._last("event")
             self.run_seq = self._last("run")
@@ -177,13 +193,7 @@ class Journal:
         self._sealed: list[AuditRecord] = []  # of the transaction that is open
         self._thread = ThreadPoolExecutor(1, "aie-commit")
 
-    def _create_tables(self) -> None:
-        tables = self.writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
-        if not tables:
-            with self.writer:
-                self.writer.execute(schema.TABLES)
-                self.writer.execute("INSERT INTO meta VALUES ('version', ?)", (str(schema.VERSION),))
-            return
+    def _refuse_other_versions(self) -> None:
         try:
             rows = self.writer.execute("SELECT value FROM meta WHERE key='version'").fetchall()
         except apsw.SQLError:
@@ -265,7 +275,7 @@ class Journal:
         self.writer.execute("BEGIN IMMEDIATE")
         for statement in schema.WRITING_ORDER:
             if statement in rows:
-                self.writer.executemany(statement, rows[statement])
+                self.writer.executemany(statement, rows[statement]).fetchall()  # a pragma goes on while it is read
         if sealed:
             self.writer.executemany(schema.ADD_AUDIT, [(one.seq, one.text, one.prev, one.hash) for one in sealed])
         self.audit_seq, self.audit_head = seq, head
@@ -283,15 +293,19 @@ class Journal:
         if error is not None:
             self._undo(group, before, error)
             return
-        self._announce()
+        self._announce([batch for batch, _ in group])
         for _, done in group:
             if not done.done():
                 done.set_result(None)
         self._go_on()
 
-    def _announce(self) -> None:
+    def _announce(self, batches: Sequence[Batch]) -> None:
+        """Say that these are durable; also to whoever does not wait for it any more."""
         if self.on_audit is not None and self._sealed:
             self.on_audit(self._sealed)
+        for batch in batches:
+            for call in batch.then:
+                call()
 
     def _undo(self, group: Sequence[_Waiting], before: tuple[int, str], error: Exception) -> None:
         """A group failed as a whole: try its transactions one by one, so that one bad apple spoils no other."""
@@ -316,7 +330,7 @@ class Journal:
         except Exception as error:  # as in _flush
             failure = error
         if failure is None:
-            self._announce()
+            self._announce([batch])
         else:
             self._roll_back(before)
         return failure
@@ -336,6 +350,44 @@ class Journal:
         self._thread.shutdown(wait=True)
         self.reader.close()
         self.writer.close()
+
+
+def _make_if_absent(path: Path) -> None:
+    """A journal without records, where there is none; under another name until it is whole, so that nobody, after a
+    crash, ever sees half of one.
+    """
+    try:
+        if path.exists() and path.stat().st_size:
+            return
+        unfinished = path.with_name(f"{path.name}.new")
+        for ending in ("", "-wal", "-shm", "-journal"):
+            unfinished.with_name(f"{unfinished.name}{ending}").unlink(missing_ok=True)
+        connection = connect(unfinished)
+        try:
+            with connection:
+                connection.execute(schema.TABLES)
+                connection.execute("INSERT INTO meta VALUES ('version', ?)", (str(schema.VERSION),))
+        finally:
+            connection.close()
+        unfinished.replace(path)
+        sync_folder(path.parent)
+    except apsw.Error as error:
+        raise translate(error, path) from error
+    except OSError as error:
+        raise JournalError(
+            f"the journal cannot be made: {error.strerror}", where=str(path), hint="check the folder's permissions"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """So that the names in it survive a power cut, where folders can be synced at all."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _prepare_folder(folder: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 
 from aie.definition import MAX_FILE_BYTES
 from aie.errors import AieError, DefinitionError
+from aie.index import Index
 from aie.templates import TemplateCompiler
 from aie.workflow import Workflow, parse_workflow
 
@@ -29,8 +34,25 @@ class Shelf:
             grouped.setdefault(workflow.trigger_event, []).append(workflow)
         return {event_type: tuple(workflows) for event_type, workflows in grouped.items()}
 
+    def index(self, event_type: str) -> Index:
+        """The index over the workflows on one event type."""
+        if event_type not in self.by_event:
+            return Index(())
+        index = self._indexes.get(event_type)
+        if index is None:
+            index = self._indexes[event_type] = Index(self.by_event.get(event_type, ()))
+        return index
+
+    @cached_property
+    def _indexes(self) -> dict[str, Index]:
+        return {}
+
 
 Signature = tuple[int, int, int]  # mtime_ns, size, inode
+
+GLANCE_FILES = 1_000  # how many files one glance looks at: a few milliseconds
+_MANY = 1_000
+_LOOK_EVERY = 60  # glances; some file systems do not tell of a new file by the time of its folder
 
 
 @dataclass(slots=True)
@@ -48,46 +70,76 @@ class Library:
     """
 
     def __init__(self, folders: Sequence[Path], compiler: TemplateCompiler) -> None:
-        self._folders = tuple(folders)
+        self._folders = sorted(folders)
         self._compiler = compiler
-        self._files: dict[Path, _File] = {}
+        self._files: dict[str, _File] = {}
+        self._folder_times: list[int] = []
+        self._settled = False  # whether the last two looks found the same times
+        self._glances = 0
+        self._round: Iterator[str] = iter(())  # all files in turn, over and over
         self.shelf = Shelf()
 
     def refresh(self) -> bool:
         """Read what is new or changed; True if the shelf is another one now."""
+        times = self._times()  # before the files: what changes meanwhile is seen the next time
+        # Times are coarse: what comes right after a look may not change them. So after a new time we look once more.
+        self._settled = times == self._folder_times
+        self._folder_times = times
         listing = dict(self._listing())
-        changed = False
-        for path in self._files.keys() - listing.keys():
-            del self._files[path]
-            changed = True
-        for path, signature in listing.items():
-            known = self._files.get(path)
-            if known is None or known.signature != signature:
-                self._files[path] = self._read(path, signature, known.workflow if known else None)
-                changed = True
-        if changed:
-            self.shelf = self._arrange()
-        return changed
+        if listing == {path: file.signature for path, file in self._files.items()}:
+            return False
+        with _garbage_left_alone(len(listing) - len(self._files)):
+            # In the order of folders, then of names.
+            self._files = {path: self._current(path, listing[path]) for path in sorted(listing, key=os.path.split)}
+        self._round = cycle(list(self._files))
+        self.shelf = self._arrange()
+        return True
 
-    def path_of(self, workflow_id: str) -> Path | None:
-        for path, file in self._files.items():
-            if file.workflow is not None and file.workflow.workflow_id == workflow_id:
-                return path
-        return None
+    def glance(self) -> bool:
+        """:meth:`refresh` for every second: new and deleted files are seen at once, an edit in place at once too as
+        long as the files are not thousands, and then within some seconds.
+        """
+        self._glances += 1
+        edited = any(map(self._is_edited, islice(self._round, min(len(self._files), GLANCE_FILES))))
+        if edited or not self._settled or self._times() != self._folder_times or self._glances % _LOOK_EVERY == 0:
+            return self.refresh()
+        return False
 
-    def _listing(self) -> Iterator[tuple[Path, Signature]]:
+    def _is_edited(self, path: str) -> bool:
+        try:
+            # As text, because making a Path for each of thousands takes longer than looking at them.
+            return _signature(os.stat(path)) != self._files[path].signature  # noqa: PTH116
+        except OSError:
+            return True
+
+    def _times(self) -> list[int]:
+        """When an entry of each folder last came, went or got another name."""
+        times = []
         for folder in self._folders:
             try:
-                entries = sorted(folder.iterdir())
+                times.append(folder.stat().st_mtime_ns)
+            except OSError:
+                times.append(0)
+        return times
+
+    def _listing(self) -> Iterator[tuple[str, Signature]]:
+        for folder in self._folders:
+            try:
+                entries = os.scandir(folder)
             except FileNotFoundError:
                 continue
-            for path in entries:
-                if path.suffix == ".json" and not path.name.startswith("."):
-                    try:
-                        status = path.stat()
-                    except OSError:
-                        continue  # vanished while we looked: the next look will not list it
-                    yield path, (status.st_mtime_ns, status.st_size, status.st_ino)
+            with entries:
+                for entry in entries:
+                    if entry.name.endswith(".json") and not entry.name.startswith("."):
+                        # One that vanished while we looked will not be listed at the next look.
+                        with suppress(OSError):
+                            yield entry.path, _signature(entry.stat())
+
+    def _current(self, path: str, signature: Signature) -> _File:
+        known = self._files.get(path)
+        if known is not None and known.signature == signature:
+            return known
+        return self._read(Path(path), signature, known.workflow if known else None)
 
     def _read(self, path: Path, signature: Signature, last_good: Workflow | None) -> _File:
         where = str(path)
@@ -108,8 +160,7 @@ class Library:
     def _arrange(self) -> Shelf:
         workflows: dict[str, Workflow] = {}
         problems: list[AieError] = []
-        for path in sorted(self._files):
-            file = self._files[path]
+        for path, file in self._files.items():
             if file.problem is not None:
                 problems.append(file.problem)
             if file.workflow is None:
@@ -119,8 +170,28 @@ class Library:
                 problems.append(
                     DefinitionError(
                         f"the workflow_id {first.workflow_id!r} is taken by {first.where}",
-                        where=str(path),
+                        where=path,
                         hint="give each file a workflow_id of its own; this one is not used",
                     )
                 )
         return Shelf(workflows, tuple(problems))
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+@contextmanager
+def _garbage_left_alone(files: int) -> Iterator[None]:
+    """No search for garbage while many files are read: what they leave is there to stay, and each search goes through
+    all of it. One at the end, rather than in the middle of the first event.
+    """
+    if files < _MANY or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()

@@ -45,6 +45,5 @@ class Live:
     error: Mapping[str, str] | None = None
     batch: Batch = field(default_factory=Batch)  # waits to be committed
     busy: dict[int, Attempt | None] = field(default_factory=dict)  # by step; None: about to be made
-    spawned: list[Live] = field(default_factory=list)  # runs that start once the batch is durable
     nudge: asyncio.Event | None = None  # set when something changed from outside
     left_behind: set[asyncio.Task[Any] | None] = field(default_factory=set)  # calls that would not end

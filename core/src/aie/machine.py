@@ -56,7 +56,7 @@ class Call(Struct, frozen=True):
     attempt: int
     params: Mapping[str, Json]
     key: str  # the idempotency key
-    intent_first: bool  # the record must be durable before the call is made
+    intent_first: bool  # its record is durable before the call is made
     look_up: bool = False
 
 
@@ -182,6 +182,18 @@ def resolve(run: Run, index: int, happened: bool, result: Json, now: datetime) -
     return run.with_step(replace(record, status=StepStatus.RETRYING, at=now, wake_at=now))
 
 
+def suspect(run: Run, call: Call, error: str, now: datetime) -> Run:
+    """The run with a call that is not made any more, because it brings aie down: a person must say what to do."""
+    step = run.workflow.steps[call.index]
+    before = run.steps.get(call.index)
+    approval_id, approval = (before.approval_id, before.approval) if before else (None, None)
+    record = StepRecord(
+        call.index, StepStatus.UNCERTAIN, now, call.attempt, call.params,
+        error=_uncertain(run, step, {"error": error}), approval_id=approval_id, approval=approval,
+    )  # fmt: skip
+    return run.with_step(record)
+
+
 def idempotency_key(run_id: str, step_id: str) -> str:
     """The same for every attempt at a step, on every machine: 32 hex digits."""
     return hashlib.sha256(f"{run_id}/{step_id}".encode()).hexdigest()[:32]
@@ -225,7 +237,7 @@ def _result(record: StepRecord) -> Json:
 def advance(run: Run, traits_of: TraitsOf, now: datetime, busy: Collection[int] = frozenset()) -> Advance:
     """Everything that follows from what is on record at ``now``. ``busy`` are the steps being carried out right now."""
     if run.cancelled:
-        return Advance(run, RunStatus.CANCELLED if not busy else RunStatus.RUNNING)
+        return Advance(run, RunStatus.CANCELLED)
     walk = _Walk(run, traits_of, now, busy)
     walk.follow()
     status = walk.status()
@@ -321,7 +333,11 @@ class _Walk:
 
     def _reach(self, step: Step) -> StepRecord | None:
         """A step without a record: begin it, skip it, or leave it until the steps it needs have ended."""
-        if self.failure is not None or step.needs & self.open:
+        if self.failure is not None:
+            # What waits for its plugin has a record, which would keep the run open: nothing comes of it any more.
+            blocked = step.index in self.run.steps
+            return self._record(step, StepStatus.SKIPPED, error={"error": "the run failed first"}) if blocked else None
+        if step.needs & self.open:
             return None
         if step.needs & self.lost:
             names = ", ".join(self.run.workflow.steps[needed].id for needed in sorted(step.needs & self.lost))
@@ -383,7 +399,9 @@ class _Walk:
         )
 
     def _call(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
-        intent_first = not traits.repeatable
+        # Beside a step that is still open, what happens there may end the walk before it comes by here again: what is
+        # called must be on record then, also when it may be repeated.
+        intent_first = not traits.repeatable or bool(self.open)
         started = StepRecord(
             step.index, StepStatus.STARTED, self.now, record.attempt + 1, record.params,
             approval_id=record.approval_id, approval=record.approval,

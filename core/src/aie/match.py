@@ -31,9 +31,12 @@ def match(
 ) -> Iterator[Match]:
     """Each workflow's answer. ``workflows`` are those on the event's type, or the one it is ``addressed_to``.
 
+    Those alone that the index of :mod:`aie.index` names give the same, without the ones whose condition is false.
+
     ``switches`` are a person's words on whether a workflow is enabled; ``forced`` starts the addressed one whatever its
     condition says.
     """
+    scope: dict[str, Json] = {"event": dict(event), "results": {}, "workflow": {}, "run": {}}
     for workflow in workflows:
         if addressed_to is not None:
             if workflow.workflow_id != addressed_to:
@@ -45,15 +48,14 @@ def match(
         if not enabled:
             yield Match(workflow, False, "it is disabled")
             continue
-        yield Match(workflow, True) if forced else _judge(event, workflow)
+        yield Match(workflow, True) if forced else _judge(workflow, scope)
 
 
-def _judge(event: Mapping[str, Json], workflow: Workflow) -> Match:
+def _judge(workflow: Workflow, scope: Mapping[str, Json]) -> Match:
     if workflow.condition is None:
         return Match(workflow, True, "it has no condition")
-    scope: dict[str, Json] = {"event": dict(event), "results": {}, "workflow": workflow.plain(), "run": {}}
     try:
-        starts = workflow.condition.evaluate(scope)
+        starts = workflow.condition.evaluate({**scope, "workflow": workflow.plain()})
     except ConditionError as error:
         return Match(workflow, False, f"its condition failed: {error.message}", error.as_dict())
     return Match(workflow, starts, "its condition is true" if starts else "its condition is false")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
@@ -30,11 +32,13 @@ from aie.events import Event
 from aie.feed import Feed
 from aie.history import History
 from aie.journal import FILE_NAME, Journal, connect
+from aie.journal_file import present
+from aie.journal_watch import keep_in_place, read_through, warn_of_lost_records
 from aie.library import Library
 from aie.live import Standing
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
-from aie.requests import Counter, as_answer, ask, perform
+from aie.requests import Counter, as_answer, ask, perform, skipped_of
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
 from aie.templates import TemplateCompiler
@@ -63,7 +67,12 @@ class EventResult:
     event_id: str
     new: bool
     runs: tuple[RunResult, ...]
-    skipped: tuple[Mapping[str, Any], ...] = ()  # workflow_id, reason, failed: for each that did not start
+    ask_skipped: Callable[[], Sequence[Mapping[str, Any]]] = field(default=tuple, repr=False, compare=False)
+
+    @property
+    def skipped(self) -> Sequence[Mapping[str, Any]]:
+        """workflow_id, reason and failed for each that did not start; worked out now."""
+        return self.ask_skipped()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,8 @@ class AsyncOrchestrator:
         self.delivery: Delivery | None = None
         self.channels: Channels | None = None
         self._tasks: list[asyncio.Task[Any]] = []
+        self._failures: list[BaseException] = []
+        self._failed = asyncio.Event()
         self._lock: FileLock | None = None
         self._reader: Any = None
         self._looked_s = 0.0  # when this process last tried to become the engine
@@ -137,6 +148,9 @@ class AsyncOrchestrator:
             return
         self._lock = lock
         try:
+            present(self.journal_path)
+            if serve:
+                await read_through(self.journal_path, larger=False)
             make_engine: type[Engine] = load_engine(self.config.engine)
             self.engine = make_engine(self.config, self.registry, self.library, self.compiler, **self._seams)
             await self.engine.start()
@@ -144,6 +158,8 @@ class AsyncOrchestrator:
             self.engine = None
             lock.release()
             raise
+        self.engine.failure.add_done_callback(self._loop_ended)
+        warn_of_lost_records(self.config.vault, self.engine.journal.audit_seq)
         self.delivery = Delivery(self.engine, self.registry.sinks())
         self.channels = Channels(self.engine, self.registry.channels())
         self._start(self.delivery.run(), Counter(self.engine).run())
@@ -167,22 +183,39 @@ class AsyncOrchestrator:
         return lock
 
     def _start(self, *loops: Coroutine[Any, Any, Any]) -> None:
-        self._tasks += [asyncio.create_task(loop) for loop in loops]
+        for loop in loops:
+            task = asyncio.create_task(loop)
+            task.add_done_callback(self._loop_ended)
+            self._tasks.append(task)
+
+    def _loop_ended(self, loop: asyncio.Future[Any]) -> None:
+        if not loop.cancelled() and (error := loop.exception()) is not None:
+            self._failures.append(error)
+            self._failed.set()
+
+    async def failure(self) -> None:
+        """Wait until something breaks that aie cannot work on without, and raise what it was."""
+        await self._failed.wait()
+        raise self._failures[0]
 
     def serve(self) -> None:
         """Start all sources, watch the workflow files and keep the approval channels in step, until closed."""
         assert self.engine is not None
         assert self.channels is not None
         self._start(*self.channels.loops(), self._watch_workflows())
+        self._start(keep_in_place(self.journal_path, self.clock), read_through(self.journal_path, larger=True))
         self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
 
     async def _watch_workflows(self) -> None:
         while True:
             await self.clock.sleep(RELOAD_S)
-            self.library.refresh()
+            self.library.glance()
 
-    async def close(self) -> None:
-        """Let what is going on come to rest or be cut off, tell sinks and channels, and free the state folder."""
+    async def close(self, *, deliver_within_s: float = math.inf) -> None:
+        """Let what is going on come to rest or be cut off, tell sinks and channels, and free the state folder.
+
+        A sink that is too far behind for ``deliver_within_s`` goes on where it stands with the next start.
+        """
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -198,11 +231,14 @@ class AsyncOrchestrator:
             if self.channels is not None:
                 await self.channels.sync()
             if self.delivery is not None:
-                await self.delivery.flush()
+                await self.delivery.flush(within_s=deliver_within_s)
         finally:
-            await engine.stop(last=self.delivery.flush if self.delivery else None)
-            if self._lock is not None:
-                self._lock.release()
+            try:
+                last = partial(self.delivery.flush, within_s=deliver_within_s) if self.delivery else None
+                await engine.stop(last=last)
+            finally:
+                if self._lock is not None:
+                    self._lock.release()
 
     # --- asking for things ---------------------------------------------------------------------------------------
 
@@ -228,7 +264,7 @@ class AsyncOrchestrator:
         """
         if self.engine is not None:
             (found,) = await self.engine.accept_all([event], forced=forced)
-            answer = as_answer(found)
+            answer, ask_skipped = as_answer(found), partial(skipped_of, found)
         else:
             event = event.checked()
             fields = {
@@ -236,8 +272,9 @@ class AsyncOrchestrator:
                 "timestamp": event.timestamp, "event_id": event.event_id, "workflow_id": event.workflow_id,
             }  # fmt: skip
             answer = await self._request({"kind": "event", "event": fields, "forced": forced})
+            ask_skipped = partial(list, answer["skipped"])
         runs = [await self._rest(run, linger_s) for run in answer["runs"]] if answer["new"] else []
-        return EventResult(event.event_id, answer["new"], tuple(runs), tuple(answer["skipped"]))
+        return EventResult(event.event_id, answer["new"], tuple(runs), ask_skipped)
 
     async def _rest(self, run: Mapping[str, Any], linger_s: float) -> RunResult:
         """How a run stands once it has come to rest."""
@@ -248,7 +285,7 @@ class AsyncOrchestrator:
             status, wake_at = standing.status, standing.wake_at
             due_in_s = (wake_at - self.clock.now()).total_seconds() if wake_at else None
             waits = status is RunStatus.WAITING and due_in_s is not None and due_in_s <= linger_s
-            if status is not RunStatus.RUNNING and not waits:
+            if status not in (RunStatus.RUNNING, RunStatus.QUEUED) and not waits:
                 return RunResult(run["run_id"], run["workflow_id"], status, standing.error)
             await asyncio.sleep(0.02 if due_in_s is None else min(max(due_in_s, 0.005), 0.2))
 
@@ -298,6 +335,16 @@ class AsyncOrchestrator:
         )
         row = self.history.run(run_seq)
         return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
+
+    async def cancel(self, run_seq: int, *, by: str) -> bool:
+        """End a run here and now; False if it has ended already."""
+        answer = await self._request({"kind": "cancel", "run_seq": run_seq, "by": by, "reason": f"cancelled by {by}"})
+        return bool(answer["accepted"])
+
+    async def release(self, name: str, *, cancel: bool = False, by: str) -> int:
+        """Let the runs go on that the flood guard holds for a workflow or a source, or drop them; how many."""
+        answer = await self._request({"kind": "release", "name": name, "cancel": cancel, "by": by})
+        return int(answer["runs"])
 
     # --- looking ------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec import Struct, structs
 
 from aie.plain import Json
 from aie.workflow import Step, Workflow
@@ -33,6 +32,8 @@ class StepStatus(StrEnum):
 class RunStatus(StrEnum):
     """Where a run stands. The last three are ends."""
 
+    QUEUED = "queued"  # for an earlier run of its workflow
+    HELD = "held"  # by the flood guard, until a person says go on
     RUNNING = "running"
     WAITING = "waiting"  # for a time
     ASKING = "asking"  # for a person's decision
@@ -82,12 +83,15 @@ class Run(Struct, frozen=True):
                 "workflow": self.workflow.plain(),
                 "run": {"run_id": self.run_id, "started_at": started_at},
             }
-            force_setattr(self, "frame", frame)
+            structs.force_setattr(self, "frame", frame)
 
     def waits_for_a_person(self, index: int) -> bool:
         """Whether only a person's word takes this step further."""
         record = self.steps.get(index)
         return record is not None and record.status in (StepStatus.ASKED, StepStatus.UNCERTAIN)
+
+    def as_cancelled(self) -> Run:
+        return structs.replace(self, cancelled=True)
 
     def with_step(self, record: StepRecord) -> Run:
         steps = {**self.steps, record.index: record}
@@ -105,8 +109,20 @@ class Run(Struct, frozen=True):
             decided = (own.approval or {}).get("decided_at")
             if isinstance(decided, str):
                 return datetime.fromisoformat(decided)
+        passed = self._passed_over(step.index)
         latest = self.created_at
         for index, record in self.steps.items():
-            if index < step.index and record.at > latest and (record.approval_id is None or index in step.needs):
+            if index < step.index and record.at > latest and (index not in passed or index in step.needs):
                 latest = record.at
         return latest
+
+    def _passed_over(self, before: int) -> set[int]:
+        """The earlier steps that the line may have gone past before they had an end: where a person was asked, and
+        where one of those results is used.
+        """
+        passed = {index for index, record in self.steps.items() if record.approval_id is not None and index < before}
+        if passed:
+            for step in self.workflow.steps[:before]:
+                if step.needs & passed:
+                    passed.add(step.index)
+        return passed

@@ -5,7 +5,7 @@ VERSION = 1
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
--- Events are remembered for ever: (source, event_id) is what makes the same fact arrive once.
+-- (source, event_id) is what makes the same fact arrive once. The id comes first: people look for it alone.
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY,
     source TEXT NOT NULL,
@@ -16,9 +16,12 @@ CREATE TABLE event (
     workflow_id TEXT,             -- the one workflow it is addressed to
     depth INTEGER NOT NULL,       -- how many events in a chain led to it
     data TEXT NOT NULL,
-    UNIQUE (source, event_id)
+    UNIQUE (event_id, source)
 );
 CREATE INDEX event_by_type ON event (event_type, seq);
+
+-- What is left for ever of an event that retention took away: 16 bytes made of its source and id.
+CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID;
 
 CREATE TABLE definition (hash TEXT PRIMARY KEY, workflow_id TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 
@@ -38,6 +41,20 @@ CREATE TABLE run (
 );
 CREATE INDEX run_by_workflow ON run (workflow_id, seq);
 CREATE INDEX run_open ON run (status, seq) WHERE status NOT IN ('succeeded', 'failed', 'cancelled');
+CREATE INDEX run_failed ON run (status, seq) WHERE status IN ('failed', 'cancelled');
+
+-- How many runs each definition has had, and how many of them are still kept; the first outlives them.
+CREATE TABLE tally (
+    hash TEXT PRIMARY KEY, workflow_id TEXT NOT NULL, runs INTEGER NOT NULL, kept INTEGER NOT NULL,
+    last_started TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER run_counted AFTER INSERT ON run BEGIN
+    INSERT INTO tally VALUES (new.hash, new.workflow_id, 1, 1, new.created_at) ON CONFLICT DO UPDATE
+    SET runs = runs + 1, kept = kept + 1, last_started = max(last_started, excluded.last_started);
+END;
+CREATE TRIGGER run_forgotten AFTER DELETE ON run BEGIN
+    UPDATE tally SET kept = kept - 1 WHERE hash = old.hash;
+END;
 
 CREATE TABLE step (
     run_seq INTEGER NOT NULL REFERENCES run (seq),
@@ -75,8 +92,16 @@ CREATE TABLE approval (
     comment TEXT
 ) WITHOUT ROWID;
 CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
+CREATE INDEX approval_decided ON approval (decided_at) WHERE state <> 'pending';
+CREATE INDEX approval_of_run ON approval (run_seq);
+
+-- How often aie died while a run was under way; only runs that are under way still have a row.
+CREATE TABLE crash (run_seq INTEGER PRIMARY KEY REFERENCES run (seq), count INTEGER NOT NULL);
 
 CREATE TABLE audit (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL);
+
+-- Now and then: every event after number event_seq has its audit records after number audit_seq.
+CREATE TABLE mark (audit_seq INTEGER PRIMARY KEY, event_seq INTEGER NOT NULL, at TEXT NOT NULL);
 
 -- Where each source, sink and channel stands.
 CREATE TABLE cursor (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -100,13 +125,40 @@ SET_APPROVAL = (
     "UPDATE approval SET state=?, decided_at=?, decided_by=?, channel=?, evidence=?, comment=?"
     " WHERE approval_id=? AND state='pending'"
 )
+CANCEL_APPROVALS = (
+    "UPDATE approval SET state='cancelled', decided_at=?, decided_by=? WHERE run_seq=? AND state='pending'"
+)
+COUNT_CRASH = "INSERT INTO crash VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
+FORGET_CRASHES = (
+    "DELETE FROM crash WHERE run_seq NOT IN (SELECT seq FROM run WHERE status = 'running'"
+    " AND status NOT IN ('succeeded', 'failed', 'cancelled'))"
+)
 PUT_CURSOR = "INSERT OR REPLACE INTO cursor VALUES (?,?)"
 PUT_SWITCH = "INSERT OR REPLACE INTO switch VALUES (?,?,?)"
 PRUNE_INTAKE = "DELETE FROM intake WHERE answer IS NOT NULL AND at < ?"
 ANSWER = "UPDATE intake SET answer=? WHERE id=?"
 ADD_AUDIT = "INSERT INTO audit VALUES (?,?,?,?)"
 
+# What retention does.
+DROP_STEPS = "DELETE FROM step WHERE run_seq=? AND position<?"
+DROP_APPROVALS = "DELETE FROM approval WHERE run_seq=?"
+DROP_CRASHES = "DELETE FROM crash WHERE run_seq=?"
+DROP_RUN = "DELETE FROM run WHERE seq=?"
+ADD_SEEN = "INSERT INTO seen VALUES (?) ON CONFLICT DO NOTHING"
+DROP_EVENT = "DELETE FROM event WHERE seq=?1 AND NOT EXISTS (SELECT 1 FROM run WHERE event_seq=?1)"
+DROP_DEFINITION = (
+    "DELETE FROM definition WHERE hash=?1 AND NOT EXISTS (SELECT 1 FROM tally WHERE hash=?1 AND kept > 0)"
+)
+DROP_REQUEST = "DELETE FROM intake WHERE id=? AND answer IS NOT NULL"
+PUT_META = "INSERT OR REPLACE INTO meta VALUES (?,?)"
+ADD_MARK = "INSERT INTO mark VALUES (?,?,?)"
+DROP_MARKS = "DELETE FROM mark WHERE audit_seq<?"
+DROP_AUDIT = "DELETE FROM audit WHERE seq<=?"
+GIVE_PAGES_BACK = "PRAGMA incremental_vacuum(100)"
+
 WRITING_ORDER = (
-    ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, PUT_CURSOR, PUT_SWITCH, ANSWER,
-    PRUNE_INTAKE,
+    ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, CANCEL_APPROVALS,
+    COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
+    DROP_STEPS, DROP_APPROVALS, DROP_CRASHES, DROP_RUN, ADD_SEEN, DROP_EVENT, DROP_DEFINITION, DROP_REQUEST, PUT_META,
+    ADD_MARK, DROP_MARKS, DROP_AUDIT, GIVE_PAGES_BACK,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from aie.audit import redact, redact_fields
 from aie.journal import stamp
 from aie.plain import Json
 from aie.run import Run, RunStatus, StepRecord, StepStatus
-from aie.workflow import Step
+from aie.workflow import Step, Workflow
 
 LEVELS = {Effect.NONE: "low", Effect.LOCAL: "normal", Effect.EXTERNAL: "high"}
 
@@ -80,20 +80,34 @@ class Trail:
             foreign={"source": event["source"], "event_id": event["event_id"]},
         )  # fmt: skip
 
-    def workflow_started(self, run: Run) -> dict[str, Json]:
+    def workflow_started(self, run: Run, status: RunStatus, reason: str = "") -> dict[str, Json]:
+        """A new run; ``status`` says whether it is under way already, and ``reason`` why it is held if it is."""
+        details: dict[str, Json] = {"workflow_name": run.workflow.name, "event": run.event["event_type"]}
+        if reason:
+            details["reason"] = reason
         return self.record(
-            "workflow_started", run.workflow.workflow_id, "started", run.created_at,
-            details={"workflow_name": run.workflow.name, "event": run.event["event_type"]},
+            "workflow_started", run.workflow.workflow_id, "started" if status is RunStatus.RUNNING else str(status),
+            run.created_at,
+            details=details,
             foreign={"event_id": run.event["event_id"]},
             run_id=run.run_id,
         )  # fmt: skip
 
-    def condition_failed(
-        self, workflow_id: str, name: str, error: Mapping[str, str], event: Mapping[str, Json], at: datetime
+    def workflow_skipped(
+        self, workflow: Workflow, reason: str, event: Mapping[str, Json], at: datetime
     ) -> dict[str, Json]:
         return self.record(
-            "workflow_skipped", workflow_id, "error", at,
-            details={"workflow_name": name},
+            "workflow_skipped", workflow.workflow_id, "skipped", at,
+            details={"workflow_name": workflow.name, "reason": reason},
+            foreign={"event_id": event["event_id"]},
+        )  # fmt: skip
+
+    def condition_failed(
+        self, workflow: Workflow, error: Mapping[str, str], event: Mapping[str, Json], at: datetime
+    ) -> dict[str, Json]:
+        return self.record(
+            "workflow_skipped", workflow.workflow_id, "error", at,
+            details={"workflow_name": workflow.name},
             foreign={"event_id": event["event_id"], **error},
             error=error.get("error"),
         )  # fmt: skip
@@ -171,7 +185,17 @@ class Trail:
             step_id=step.id,
         )  # fmt: skip
 
-    def run_ended(self, run: Run, status: RunStatus, at: datetime, error: Mapping[str, str] | None) -> dict[str, Json]:
+    def released(self, name: str, count: int, cancelled: bool, at: datetime, by: str) -> dict[str, Json]:
+        return self.record(
+            "runs_released", name, "cancelled" if cancelled else "released", at,
+            actor=by,
+            details={"runs": count},
+            security_level="normal",
+        )  # fmt: skip
+
+    def run_ended(
+        self, run: Run, status: RunStatus, at: datetime, error: Mapping[str, str] | None, by: str = "engine"
+    ) -> dict[str, Json]:
         carried_out = sum(record.status is StepStatus.SUCCEEDED for record in run.steps.values())
         details = {
             "workflow_name": run.workflow.name,
@@ -180,11 +204,16 @@ class Trail:
         }
         return self.record(
             "workflow_execution", run.workflow.workflow_id, _RUN_STATUS[status], at,
+            actor=by,
             details=details,
-            error=None if error is None else f"step {error.get('step', '?')}: {error.get('error', '')}",
+            error=None if error is None else _said(error),
             duration_ms=max(0, round((at - run.created_at).total_seconds() * 1000)),
             run_id=run.run_id,
         )  # fmt: skip
+
+
+def _said(error: Mapping[str, str]) -> str:
+    return f"step {error['step']}: {error.get('error', '')}" if "step" in error else error.get("error", "")
 
 
 def _approval_status(record: StepRecord) -> str | None:

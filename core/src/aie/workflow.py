@@ -11,6 +11,7 @@ from typing import TypeVar
 from aie.conditions import Condition
 from aie.definition import (
     FileError,
+    Mode,
     RetryDefinition,
     ScheduleDefinition,
     StepDefinition,
@@ -59,6 +60,8 @@ class Workflow:
     condition: Condition | None
     schedule: ScheduleDefinition | None
     enabled: bool  # as the file says
+    mode: Mode
+    max_under_way: int | None  # how many of its runs may be under way at once; the others wait
     steps: tuple[Step, ...]
     hash: str
     body: str  # canonical JSON of the content: parsing it again gives an equal workflow
@@ -91,6 +94,8 @@ def compile_workflow(definition: WorkflowDefinition, compiler: TemplateCompiler,
         condition=condition,
         schedule=definition.schedule,
         enabled=definition.enabled,
+        mode=definition.mode,
+        max_under_way=1 if definition.mode == "queued" else definition.max,
         steps=tuple(step for step in steps if step is not None),
         hash=digest(content),
         body=dumps(content),

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aie.approvals import Approval, ApprovalState, Decision
+from aie.approvals import Approval, ApprovalState, Decision, Notice
 from aie.files import Files
 from aie.plain import digest
 from aie_vault import approval_text, frontmatter
@@ -73,6 +73,9 @@ class Desk:
 
     def pending(self) -> list[Approval]:
         return [approval for approval in self.approvals.values() if approval.state is ApprovalState.PENDING]
+
+    def notices(self) -> list[Notice]:
+        return []
 
     def get(self, approval_id: str) -> Approval | None:
         return self.approvals.get(approval_id)

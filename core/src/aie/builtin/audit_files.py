@@ -15,6 +15,7 @@ from aie.audit import audit_line
 from aie.records import AuditRecord
 
 _BLOCK = 64 * 1024
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,21 @@ class AuditFiles:
             _sync_folder(path.parent)
         if at_end:  # else there may be later records, or the beginning of one, behind these
             self._end = _End(path, size + len(data), records[-1].seq)
+
+
+def last_number(folder: Path) -> int:
+    """The number of the last record in the newest file; 0 when there is none, or none can be read."""
+    try:
+        path = max((path for path in folder.iterdir() if _DAY.fullmatch(path.name)), default=None)
+        if path is None:
+            return 0
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _BLOCK))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return 0
+    return next((seq for line in reversed(lines) if (seq := _seq(line)) is not None), 0)
 
 
 def _cut_padding(descriptor: int, size: int, broken: bytes) -> int:

@@ -16,6 +16,7 @@ from aie.builtin.log_lines import log_line
 from aie.errors import AieError
 from aie.records import AuditRecord, AuditSink, SinkContext
 
+AUDIT_FOLDER = Path("Logs", "audit")  # in the vault
 MAX_LOG_BYTES = 5 * 1024 * 1024
 OLD_LOGS = 5  # integrations.log.1, the newest of the old, to integrations.log.5
 
@@ -34,7 +35,7 @@ def audit_file() -> AuditSink:
     files = AuditFiles()
 
     def write(records: Sequence[AuditRecord], context: SinkContext) -> None:
-        files.write(records, _logs(context.vault) / "audit")
+        files.write(records, _logs(context.vault) / AUDIT_FOLDER.name)
 
     return AuditSink(
         name="audit_file",

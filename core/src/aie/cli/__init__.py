@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import os
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -96,21 +95,47 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows '?' for it
+    own = _stdout_for_json() if "--json" in arguments else None
     try:
-        code: Any = root.main(arguments, prog_name="aie", standalone_mode=False)
+        code: Any = root.main(arguments, prog_name="aie", standalone_mode=False, obj=own)
     except click.exceptions.Abort:
-        sys.exit(130)
+        code = 130
     except click.ClickException as error:
-        if "--json" in arguments:
-            sys.stdout.write(json.dumps({"error": error.format_message()}, ensure_ascii=False) + "\n")
+        if own is not None:
+            own.write(json.dumps({"error": error.format_message()}, ensure_ascii=False) + "\n")
         error.show()
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader went away (aie runs list | head): that is not our failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = error.exit_code
     except Exception as error:
-        from aie.cli.output import show_failure  # noqa: PLC0415 - nothing of it is needed by aie --help
+        code = _failed(error, own, verbose="--verbose" in arguments)
+    _end(code if isinstance(code, int) else 0, own)
 
-        sys.exit(show_failure(error, json_output="--json" in arguments, verbose="--verbose" in arguments))
-    sys.exit(code if isinstance(code, int) else 0)
+
+# What follows is imported when it is needed: nothing of it is needed by aie --help.
+
+
+def _stdout_for_json() -> TextIO | None:
+    from aie.cli.output import keep_for_json  # noqa: PLC0415
+
+    return keep_for_json()
+
+
+def _failed(error: Exception, own: TextIO | None, *, verbose: bool) -> int:
+    from aie.cli.output import let_go, show_failure  # noqa: PLC0415
+
+    if isinstance(error, BrokenPipeError):  # the reader went away (aie runs list | head): that is not our failure
+        let_go(own or sys.stdout)
+        return 0
+    return show_failure(error, json_output=own, verbose=verbose)
+
+
+def _end(code: int, own: TextIO | None) -> NoReturn:
+    """End the process with this code, and not with that of a terminal which was closed meanwhile."""
+    for stream in (own, sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            from aie.cli.output import let_go  # noqa: PLC0415
+
+            let_go(stream)
+    sys.exit(code)

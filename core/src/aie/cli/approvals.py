@@ -208,6 +208,8 @@ def _outcome(approval: Approval, run: RunRow | None) -> list[str]:
     lines = labelled("Step", f"{approval.action_type} ({approval.step_id}) {step}", width=5)
     if run is not None:
         stands = {
+            RunStatus.QUEUED: "waits its turn",
+            RunStatus.HELD: "is held: too many at once",
             RunStatus.RUNNING: "goes on",
             RunStatus.WAITING: "waits for a time",
             RunStatus.ASKING: "waits for another decision: aie approvals list",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import shutil
 import sys
 import textwrap
@@ -12,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
 import rich_click as click
@@ -29,19 +31,24 @@ class WrongUseError(AieError):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command's words go. What people read is made harmless: no terminal control gets through."""
+    """Where a command's words go. What people read is made harmless: no terminal control gets through.
+
+    ``stream`` is standard output if it is None.
+    """
 
     json: bool = False
+    stream: TextIO | None = None
 
     def record(self, fields: Mapping[str, Any]) -> None:
         """One object for a program; nothing for a person."""
         if self.json:
-            write(json.dumps(fields, ensure_ascii=False, default=str))
+            write(json.dumps(fields, ensure_ascii=False, default=str), self.stream)
 
     def line(self, text: str = "") -> None:
         """A line for a person, broken between words where a terminal would break it in one; nothing for a program."""
         if not self.json:
-            write(fitted(clean(text)) if sys.stdout.isatty() else clean(text))
+            stream = self.stream or sys.stdout
+            write(fitted(clean(text)) if stream is not None and stream.isatty() else clean(text), stream)
 
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str, whole: Sequence[str] = ()
@@ -63,6 +70,10 @@ class Output:
         for row in found:
             table.add_row(*(Text(clean(cell)) for cell in row))
         Console(soft_wrap=False).print(table)
+
+    def abandon(self) -> None:
+        """Write to nowhere from now on: the reader is gone."""
+        let_go(self.stream or sys.stdout)
 
 
 def clean(text: str) -> str:
@@ -87,21 +98,54 @@ def fitted(text: str) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """A line to standard output, whatever its encoding can show."""
+def write(text: str, stream: TextIO | None = None) -> None:
+    """A line to standard output or another stream, whatever its encoding can show."""
+    stream = stream or sys.stdout
+    if stream is None:  # closed before aie was started
+        return
     try:
-        sys.stdout.write(text + "\n")
+        stream.write(text + "\n")
     except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    sys.stdout.flush()
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def own_stdout() -> TextIO | None:
+    """Standard output as a file of aie's own: a plugin that closes the standard ones does not take it away."""
+    try:
+        sys.stdout.flush()
+        return os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace", newline="\n")
+    except (OSError, ValueError, AttributeError):  # it was closed before aie was started
+        return sys.stdout
+
+
+def keep_for_json() -> TextIO | None:
+    """Standard output for aie alone: a program reads it, line by line.
+
+    What anything else prints there from now on, a plugin or a program it starts, goes to standard error.
+    """
+    own = own_stdout()
+    if own is not sys.stdout:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        sys.stdout = sys.stderr
+    return own
+
+
+def let_go(stream: TextIO | None) -> None:
+    """Send what is written to a stream to nowhere, so that nothing fails at the end for a reader who has gone."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.close(nowhere)
 
 
 def common_options(function: F) -> F:
     """``--vault``, ``--json`` and ``--verbose``, which every command has. Passed on as ``vault`` and ``output``."""
 
     def with_output(context: click.Context, parameter: click.Parameter, value: bool) -> Output:
-        return Output(value)
+        return Output(value, context.find_root().obj if value else None)
 
     def remember(context: click.Context, parameter: click.Parameter, value: bool) -> None:
         context.meta[_VERBOSE] = value
@@ -120,8 +164,11 @@ def common_options(function: F) -> F:
     )(function)
 
 
-def show_failure(error: BaseException, *, json_output: bool, verbose: bool) -> int:
-    """One block on standard error: what, where, the next thing to do. Gives the exit code."""
+def show_failure(error: BaseException, *, json_output: TextIO | None, verbose: bool) -> int:
+    """One block on standard error: what, where, the next thing to do. Gives the exit code.
+
+    For a program it goes to ``json_output`` as well.
+    """
     if isinstance(error, AieError):
         parts = error.as_dict()
     else:
@@ -129,8 +176,8 @@ def show_failure(error: BaseException, *, json_output: bool, verbose: bool) -> i
             "error": f"{type(error).__name__}: {error}",
             "hint": "this is a mistake in aie or in a plugin: run it again with --verbose and report what it shows",
         }
-    if json_output:
-        sys.stdout.write(json.dumps(parts, ensure_ascii=False) + "\n")
+    if json_output is not None:
+        write(json.dumps(parts, ensure_ascii=False), json_output)
     lines = [f"Error: {parts['error']}"]
     if "where" in parts:
         lines.append(f"  Where: {parts['where']}")

@@ -76,6 +76,8 @@ def show(run: str, vault: Path | None, output: Output) -> None:
     output.line(f"{row.run_id}  {row.workflow_id}: {words_for(history, row, zone)}")
     output.line(f"  event    {event.event_type} from {event.source}  ({event.event_id})")
     output.line(f"  started  {local(row.created_at, zone)}   last change {local(row.changed_at, zone)}")
+    if row.error and "step" not in row.error:
+        output.line(f"  {shorten(row.error.get('error', ''), 300)}")
     for step in steps:
         _tell_step(step, zone, output)
     _tell_next(row, waits, engine_at_work(config.state_dir), output)
@@ -117,6 +119,51 @@ async def _resolve(row: RunRow, position: int, happened: bool, result: Json, vau
         output.record(run_record(now))
         output.line(f"{now.run_id}  {words_for(orchestrator.history, now, orchestrator.config.timezone)}")
     return 1 if after.status is RunStatus.FAILED else 0
+
+
+@command.command("cancel")
+@click.argument("run", metavar="RUN")
+@common_options
+def cancel(run: str, vault: Path | None, output: Output) -> int:
+    """End a run here and now; what waits for your decision is not asked any more.
+
+    What it has done stays done, and a call that is under way is not undone.
+    """
+    row = one_run(read_history(load_config(vault)), run)
+    return wait_for(_cancel(row, vault, output))
+
+
+async def _cancel(row: RunRow, vault: Path | None, output: Output) -> int:
+    async with open_vault(vault) as orchestrator:
+        cancelled = await orchestrator.cancel(row.seq, by=person())
+        await orchestrator.settle()
+        now = orchestrator.history.run(row.seq)
+        output.record({**run_record(now), "cancelled": cancelled})
+        told = words_for(orchestrator.history, now, orchestrator.config.timezone)
+        output.line(f"{now.run_id}  {told}" if cancelled else f"{now.run_id} had ended before: {told}")
+    return 0 if cancelled else 1
+
+
+@command.command("release")
+@click.argument("name", metavar="WORKFLOW|SOURCE")
+@click.option("--cancel", "drop", is_flag=True, help="Do not let them go on: cancel them all.")
+@common_options
+def release(name: str, drop: bool, vault: Path | None, output: Output) -> int:
+    """Let the runs go on that are held, because a workflow or a source started too many of them within a minute.
+
+    Look first why there were so many: aie runs list --status held
+    """
+    return wait_for(_release(name, drop, vault, output))
+
+
+async def _release(name: str, drop: bool, vault: Path | None, output: Output) -> int:
+    async with open_vault(vault) as orchestrator:
+        count = await orchestrator.release(name, cancel=drop, by=person())
+        await orchestrator.settle()
+        output.record({"name": name, "runs": count, "cancelled": drop})
+        runs = "1 run" if count == 1 else f"{count:,} runs"
+        output.line(f"{runs} of {name} cancelled." if drop else f"{runs} of {name} let go. See: aie runs list")
+    return 0
 
 
 def one_run(history: History | None, text: str) -> RunRow:
@@ -221,6 +268,10 @@ def words_for(history: History, row: RunRow, zone: ZoneInfo) -> str:
             text = (blocked[0].error or {}).get("error", "") if blocked else ""
             needs = re.search(r"needs the package (\S+)", text)
             return f"blocked (needs {needs[1]})" if needs else "blocked"
+        case RunStatus.QUEUED:
+            return "waits its turn"
+        case RunStatus.HELD:
+            return "held: too many at once"
     return str(row.status)
 
 
@@ -255,13 +306,13 @@ def _decision(approval: dict[str, Any] | None) -> str:
 
 
 def _tell_next(row: RunRow, waits: list[dict[str, Any]], engine: bool, output: Output) -> None:
-    steps = []
+    steps = [row.error["hint"]] if row.error and row.error.get("hint") and not row.status.ended else []
     for waiting in waits:
         if "approval_id" in waiting:
             steps.append(f"aie approvals approve {waiting['approval_id']}   (or reject)")
         elif waiting.get("hint"):
             steps.append(waiting["hint"])
-    if not row.status.ended and not engine:
+    if not (row.status.ended or row.status is RunStatus.HELD or engine):
         steps.append("aie start goes on with it; it is not running")
     if steps:
         output.line("\nNext:")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-import threading
-from collections import Counter, defaultdict
+import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +14,10 @@ from zoneinfo import ZoneInfo
 import rich_click as click
 
 from aie.builtin.schedule import next_times
-from aie.cli.output import Output, clean, common_options, shorten, show_warnings
+from aie.cli.output import Output, clean, common_options, own_stdout, shorten, show_warnings
+from aie.cli.terminal import counted
 from aie.cli.vaults import open_vault, wait_for
+from aie.cli.watchdog import Watchdog, say
 from aie.doctor import missing_actions, missing_source, schedules_of
 from aie.dry_run import untouched_history
 from aie.errors import AieError, BusyError
@@ -29,10 +28,13 @@ from aie.plugins.plugin import PluginState
 from aie.records import AuditRecord
 from aie.run import RunStatus
 
+log = logging.getLogger("aie.start")
+
 LOOK_S = 0.1
 PATIENCE_S = 2.0
-STOP_WITHIN_S = 4.5
+DELIVER_WITHIN_S = 0.5  # when stopping
 BATCH_SIZE = 500
+MOST_BEHIND = 5_000  # records; a person is shown the newest when more than these happen at once
 
 
 @click.command()
@@ -45,30 +47,46 @@ def command(vault: Path | None, output: Output) -> None:
     each line is one audit record.
     """
     show_warnings()
-    wait_for(_serve(open_vault(vault), output))
+    with Watchdog() as watchdog:
+        orchestrator = open_vault(vault)
+        if not watchdog.asked.is_set():
+            own = output if output.json else Output(stream=own_stdout())
+            wait_for(_serve(orchestrator, Lines(own), watchdog))
 
 
-async def _serve(orchestrator: AsyncOrchestrator, output: Output) -> None:
-    stopping = asyncio.Event()
-    watchdog = _Watchdog()
-    with _signals(lambda: _stop(stopping, watchdog)):
-        await _open(orchestrator)
-        try:
-            assert orchestrator.engine is not None
-            seq = orchestrator.engine.journal.audit_seq
-            for line in _opening(orchestrator):
-                output.line(line)
-            orchestrator.serve()
-            follower = asyncio.create_task(_follow(orchestrator, seq, output))
-            await asyncio.wait({follower, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
-            follower.cancel()
-            await asyncio.gather(follower, return_exceptions=True)
-            if not stopping.is_set():
-                follower.result()  # it failed: say why
-            output.line("\nStopping …")
-        finally:
-            await orchestrator.close()  # the watchdog stays: ending the event loop waits for plugins as well
+async def _serve(orchestrator: AsyncOrchestrator, output: Lines, watchdog: Watchdog) -> None:
+    stopping = watchdog.attach()
+    await _open(orchestrator)
+    try:
+        if not stopping.is_set():
+            await _work(orchestrator, output, stopping)
+        output.line("\nStopping …")
+    except BaseException:
+        watchdog.code = 1
+        watchdog.stop()
+        raise
+    finally:
+        # The watchdog stays: ending the event loop waits for plugins as well.
+        await orchestrator.close(deliver_within_s=DELIVER_WITHIN_S)
     output.line(_farewell(orchestrator))
+
+
+async def _work(orchestrator: AsyncOrchestrator, output: Lines, stopping: asyncio.Event) -> None:
+    """Until it is asked to stop, or something breaks that it cannot work on without, which is then raised."""
+    assert orchestrator.engine is not None
+    seq = orchestrator.engine.journal.audit_seq
+    for line in _opening(orchestrator):
+        output.line(line)
+    orchestrator.serve()
+    stop = asyncio.create_task(stopping.wait())
+    tasks = {stop, asyncio.create_task(_follow(orchestrator, seq, output)), asyncio.create_task(orchestrator.failure())}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    broken = [task for task in tasks - {stop} if task.done()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in broken:
+        task.result()
 
 
 async def _open(orchestrator: AsyncOrchestrator) -> None:
@@ -83,63 +101,39 @@ async def _open(orchestrator: AsyncOrchestrator) -> None:
             await asyncio.sleep(LOOK_S)
 
 
-# --- stopping -----------------------------------------------------------------------------------------------------
+class Lines:
+    """Where the lines go. When nobody reads them any more, the work goes on without them."""
 
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self.json = output.json
 
-class _Watchdog:
-    """Ends the process if stopping takes too long: a plugin that hangs must not keep aie from ending."""
+    def line(self, text: str) -> None:
+        self._write(self._output.line, text)
 
-    def __init__(self) -> None:
-        self._timer = threading.Timer(STOP_WITHIN_S, self._end)
-        self._timer.daemon = True
+    def record(self, fields: Mapping[str, Any]) -> None:
+        self._write(self._output.record, fields)
 
-    def start(self) -> None:
-        self._timer.start()
-
-    def _end(self) -> None:
-        sys.stderr.write("Warning: a plugin did not stop in time and was cut off; nothing is lost.\n")
-        sys.stderr.flush()
-        os._exit(0)
-
-
-def _stop(stopping: asyncio.Event, watchdog: _Watchdog) -> None:
-    if stopping.is_set():
-        sys.stderr.write("Stopped at once. What was under way goes on with the next start.\n")
-        sys.stderr.flush()
-        os._exit(130)
-    stopping.set()
-    watchdog.start()
-
-
-class _signals:  # noqa: N801 - used as a function
-    """While inside, Ctrl-C and a request to end call this on the event loop."""
-
-    def __init__(self, handle: Callable[[], None]) -> None:
-        self._handle = handle
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(
-                number, lambda *_: loop.call_soon_threadsafe(self._handle)
-            )  # works where event loops know no signals, too
-
-    def __exit__(self, *exc_info: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
+    def _write(self, write: Callable[[Any], None], what: Any) -> None:
+        try:
+            write(what)
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            self._output.abandon()
+            log.warning("what aie start prints cannot be written any more (%s); it works on", error)
 
 
 def _farewell(orchestrator: AsyncOrchestrator) -> str:
     with untouched_history(orchestrator.config) as history:
-        statuses = Counter(status for _, status, _ in history.open_runs()) if history else Counter()
+        statuses = history.open_counts() if history else {}
         pending = history.pending_count() if history else 0
     open_ends = [
-        (statuses[RunStatus.RUNNING], "under way"),
-        (statuses[RunStatus.WAITING], "waiting for their time"),
+        (statuses.get(RunStatus.RUNNING, 0), "under way"),
+        (statuses.get(RunStatus.QUEUED, 0), "queued"),
+        (statuses.get(RunStatus.HELD, 0), "held because they were too many"),
+        (statuses.get(RunStatus.WAITING, 0), "waiting for their time"),
         (pending, "waiting for you"),
-        (statuses[RunStatus.BLOCKED], "blocked"),
-        (statuses[RunStatus.UNCERTAIN], "uncertain"),
+        (statuses.get(RunStatus.BLOCKED, 0), "blocked"),
+        (statuses.get(RunStatus.UNCERTAIN, 0), "uncertain"),
     ]
     counts = ", ".join(f"{count} {what}" for count, what in open_ends if count)
     return f"Stopped; nothing is lost. {'Open: ' + counts + '.' if counts else 'Nothing is open.'}"
@@ -168,7 +162,13 @@ def _opening(orchestrator: AsyncOrchestrator) -> Iterator[str]:
         yield f"  {problem}"
     yield from _shelf_lines(orchestrator, shelf)
     assert orchestrator.engine is not None
-    pending = orchestrator.history.pending_count()
+    history = orchestrator.history
+    under_way, requests = history.open_counts().get(RunStatus.RUNNING, 0), history.request_count()
+    if under_way:
+        yield f"Going on with {counted(under_way, 'run')} that {'was' if under_way == 1 else 'were'} under way"
+    if requests:
+        yield f"Taking in {counted(requests, 'request')} that other commands left"
+    pending = history.pending_count()
     if pending:
         yield f"Waiting for your decision: {pending}   (aie approvals list)"
     yield "Ctrl-C stops it.\n"
@@ -206,13 +206,17 @@ def _problem_lines(problem: AieError) -> Iterator[str]:
 # --- what happens -------------------------------------------------------------------------------------------------
 
 
-async def _follow(orchestrator: AsyncOrchestrator, seq: int, output: Output) -> None:
+async def _follow(orchestrator: AsyncOrchestrator, seq: int, output: Lines) -> None:
     """A line for each thing that goes on record after ``seq``, and for each change of the workflow files."""
     engine, zone = orchestrator.engine, orchestrator.config.timezone
     assert engine is not None
     shelf = orchestrator.library.shelf
     while True:
-        if engine.journal.audit_seq > seq:
+        behind = engine.journal.audit_seq - seq
+        if behind > MOST_BEHIND and not output.json:
+            seq += behind - BATCH_SIZE
+            output.line(f"  …       {behind - BATCH_SIZE:,} lines are left out; aie audit show has them all")
+        if behind:
             for record in engine.history.audit(after=seq, limit=BATCH_SIZE):
                 seq = record.seq
                 output.record({**record.fields, "seq": seq})
@@ -221,9 +225,9 @@ async def _follow(orchestrator: AsyncOrchestrator, seq: int, output: Output) -> 
             before, shelf = shelf, orchestrator.library.shelf
             for line in _shelf_changes(before, shelf):
                 if output.json:
-                    sys.stderr.write(clean(line) + "\n")
+                    say(clean(line))
                 output.line(f"{datetime.now(zone):%H:%M:%S}  {line}")
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(0 if engine.journal.audit_seq - seq > BATCH_SIZE else LOOK_S)
 
 
 def _shelf_changes(before: Shelf, after: Shelf) -> Iterator[str]:

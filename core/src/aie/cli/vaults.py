@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from aie.config import Config, find_vault
 from aie.history import History
-from aie.journal import FILE_NAME, connect
+from aie.journal import FILE_NAME
+from aie.journal_file import look, present
 from aie.orchestrator import AsyncOrchestrator
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ def open_vault(vault: Path | None) -> AsyncOrchestrator:
 def read_history(config: Config) -> History | None:
     """What is on record, for commands that only look; None when nothing ever happened here."""
     path = config.state_dir / FILE_NAME
-    return History(connect(path, read_only=True)) if path.exists() else None
+    return History(look(path)) if present(path) else None
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import ActionError, ParameterError, RetryableError
-from aie.files import Files, Folder, path_parts
+from aie.files import Files, Folder, advice, path_parts
 from aie_vault.settings import VaultSettings
 
 
@@ -57,7 +57,9 @@ class CreateFileHandler:
         except (IsADirectoryError, NotADirectoryError) as error:
             raise ActionError(f"{params.path!r} cannot be written: {error.strerror}", where="path") from None
         except OSError as error:
-            raise RetryableError(f"{params.path!r} could not be written: {error.strerror}", where="path") from error
+            raise RetryableError(
+                f"{params.path!r} could not be written: {error.strerror}", where="path", hint=advice(error)
+            ) from error
         return {"path": str(PurePosixPath(params.path).with_name(name)), "created": created}
 
     def _write(self, params: CreateFile, context: ActionContext) -> tuple[str, bool]:

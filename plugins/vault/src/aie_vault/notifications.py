@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import RetryableError
-from aie.files import Files, safe_name
+from aie.files import Files, advice, safe_name
 from aie_vault import inert
 from aie_vault.actions import Written
 from aie_vault.frontmatter import quoted, scalar
@@ -44,7 +44,7 @@ class SendNotificationHandler:
             # The path is aie's own making, so an Inbox below a protected folder is the operator's choice.
             created = self.files.create_inside(context.vault, path, text.encode(), protected=())
         except OSError as error:
-            raise RetryableError(f"{path!r} could not be written: {error.strerror}") from error
+            raise RetryableError(f"{path!r} could not be written: {error.strerror}", hint=advice(error)) from error
         return {"path": path, "created": created}
 
 

@@ -13,6 +13,7 @@ from aie.hookspecs import hookimpl
 from aie.sources import EventSource
 from aie_vault.actions import create_file
 from aie_vault.approval_notes import note_channel
+from aie_vault.notices import notice_channel
 from aie_vault.notifications import send_notification
 from aie_vault.settings import VaultSettings
 from aie_vault.source import file_source
@@ -36,4 +37,4 @@ def aie_action_handlers(settings: VaultSettings) -> Sequence[ActionHandler]:
 
 @hookimpl
 def aie_approval_channels(settings: VaultSettings) -> Sequence[ApprovalChannel]:
-    return [note_channel(settings, Files())]
+    return [note_channel(settings, Files()), notice_channel(settings, Files())]
