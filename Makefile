@@ -12,7 +12,7 @@ UV := 0.13.9
 COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url $(UPGRADE)
 
-.PHONY: help setup demo test check bench wheels constraints
+.PHONY: help setup demo test check soak bench wheels constraints
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: $(STAMP) ## lint, formatting, types and who may import whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: $(STAMP) ## kill aie at every boundary, for some minutes; make soak ARGS="--minutes 60" takes longer
+	$(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(BENCH_STAMP) ## measure aie beside its peers; make bench ARGS="--quick latency" measures less
 	$(BENCH)/bin/python -m tests.bench $(ARGS)
