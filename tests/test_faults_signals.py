@@ -1,0 +1,253 @@
+"""Being stopped, at any moment and in any way: it ends in time, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from aie.cli import watchdog
+from aie.cli.watchdog import Watchdog
+from aie.journal_file import refuse_damage
+from tests.aie_home import DEADLINE_S, AieHome, Started, until
+from tests.plugin_dists import write_dist
+from tests.small_disk import small_disk
+
+OUT = {"path": "Out/{{ event.event_id }}.md", "content": "x"}
+NOTE = {"id": "note", "action_type": "create_file", "parameters": OUT}
+WAIT = {"action_type": "wait", "parameters": {"duration": "1h"}}
+ODD = """
+    import time
+    from pydantic import BaseModel
+    from aie.actions import ActionHandler, Effect
+    from aie.hookspecs import hookimpl
+    from aie.records import AuditSink
+
+    class Nothing(BaseModel):
+        pass
+
+    def hold(params, context):
+        (context.vault / "holding").write_text("")
+        while not (context.vault / "go").exists():
+            time.sleep(0.01)
+
+    async def block(params, context):
+        (context.vault / "blocking").write_text("")
+        time.sleep(600)
+
+    def write(records, context):
+        if (context.vault / "hang").exists():
+            (context.vault / "hanging").write_text("")
+            time.sleep(600)
+
+    def action(name, run):
+        return ActionHandler(name=name, params=Nothing, run=run, effect=Effect.LOCAL, repeatable=True)
+
+    @hookimpl
+    def aie_action_handlers(settings):
+        return [action("hold", hold), action("block", block)]
+
+    @hookimpl
+    def aie_audit_sinks(settings):
+        return [AuditSink(name="slow", write=write)]
+"""
+
+
+def home(root: Path) -> AieHome:
+    aie = AieHome(root).with_vault()
+    write_dist(aie.root / "site", "aie-odd", ODD)
+    aie.env["PYTHONPATH"] = str(aie.root / "site")
+    aie.workflow("file_it", [NOTE], trigger_event="file_added")
+    aie.workflow("hold", [{"id": "hold", "action_type": "hold"}, NOTE])
+    aie.workflow("wait", [WAIT, NOTE], trigger_event="email_received")
+    aie.workflow("block", [{"id": "block", "action_type": "block"}], trigger_event="invoice_created")
+    return aie
+
+
+@pytest.fixture
+def aie(tmp_path: Path) -> AieHome:
+    return home(tmp_path)
+
+
+def begin(aie: AieHome, event_type: str) -> subprocess.Popen[bytes]:
+    """Hand in an event and wait for nothing."""
+    return subprocess.Popen([*aie.command, "emit", event_type], cwd=aie.vault, env=aie.env,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+
+
+# --- each phase -------------------------------------------------------------------------------------------------------
+
+
+def test_it_stops_in_time_whatever_it_is_doing(tmp_path: Path) -> None:
+    """All at once, each in a house of its own: the slowest takes as long as the longest that stopping may take."""
+    with ExitStack() as stack:
+
+        def at_work(name: str) -> tuple[AieHome, Started]:
+            aie = home(tmp_path / name)
+            return aie, stack.enter_context(aie.started())
+
+        calling, waiting, delivering = at_work("calling"), at_work("waiting"), at_work("delivering")
+        committing = home(tmp_path / "committing")
+        disk = stack.enter_context(small_disk("stand-in", committing, committing.state))
+        full = committing, stack.enter_context(committing.started())
+        (delivering[0].vault / "hang").touch()
+        begin(calling[0], "expense_recorded")
+        begin(delivering[0], "file_added")
+        begin(committing, "expense_recorded")
+        waiting[0]("emit", "email_received")
+        until((calling[0].vault / "holding").exists, "the call")
+        until((delivering[0].vault / "hanging").exists, "the sink")
+        until((committing.vault / "holding").exists, "the call before the disk is full")
+        disk.fill()
+        (committing.vault / "go").touch()
+        until(lambda: "All runs wait" in full[1].err.read_text(), "the full disk")
+
+        began = time.monotonic()
+        houses = {"calling": calling, "waiting": waiting, "delivering": delivering, "committing": full}
+        for _, running in houses.values():
+            running.process.send_signal(signal.SIGTERM)
+        ended = {
+            name: (running.process.wait(DEADLINE_S), time.monotonic() - began) for name, (_, running) in houses.items()
+        }
+        disk.free()
+
+    assert {name: code for name, (code, _) in ended.items()} == dict.fromkeys(houses, 0)
+    assert max(took_s for _, took_s in ended.values()) < 5.5
+    assert "Open: 1 waiting for their time.\n" in waiting[1].text()
+    assert "a plugin did not stop in time and was cut off; nothing is lost" in delivering[1].err.read_text()
+    (delivering[0].vault / "hang").unlink()
+    (calling[0].vault / "go").touch()
+    with ExitStack() as stack:
+        again = [houses[name][0] for name in ("calling", "committing", "delivering")]
+        for aie in again:
+            stack.enter_context(aie.started())
+        for aie in again:
+            until(lambda aie=aie: list((aie.vault / "Out").glob("*.md")), "what was under way to be finished")
+
+
+def test_being_stopped_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
+    started = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for delay_s in (0.25, 0.5):
+            aie = AieHome(tmp_path / f"{number.name}{delay_s}").with_vault()
+            process = subprocess.Popen([*aie.command, "start"], cwd=aie.vault, env=aie.env,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")  # fmt: skip
+            started.append((aie, process, number, time.monotonic() + delay_s))
+    for _, process, number, at_s in started:
+        time.sleep(max(0.0, at_s - time.monotonic()))  # somewhere within the start: that is what is tried
+        process.send_signal(number)
+    ended = []
+    for aie, process, number, _ in started:
+        _, err = process.communicate(timeout=DEADLINE_S)
+        whole = not (aie.state / "journal.db").exists() or refuse_damage(aie.state / "journal.db") is None
+        ended.append((process.returncode in (0, 130, -number), err.strip(), whole))
+    assert ended == [(True, "", True)] * 6
+
+
+# --- ways to be stopped -----------------------------------------------------------------------------------------------
+
+
+def test_an_action_that_blocks_everything_is_named_and_a_second_signal_ends_it(aie: AieHome) -> None:
+    with aie.started() as running:
+        begin(aie, "invoice_created")
+        until((aie.vault / "blocking").exists, "the action")
+        running.process.send_signal(signal.SIGTERM)
+        until(lambda: _sleeps(running.process.pid), "the signal to be taken")
+        code, took_s = running.stop(signal.SIGTERM)
+    assert (code, took_s < 1) == (130, True)
+    assert running.err.read_text().endswith("Stopped at once. What was under way goes on with the next start.\n")
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether no signal waits to be delivered to the process any more."""
+    return "ShdPnd:\t0000000000000000" in Path(f"/proc/{pid}/status").read_text() if sys.platform == "linux" else True
+
+
+def test_what_holds_up_the_event_loop_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watchdog, "STUCK_S", 0.1)
+    monkeypatch.setattr(watchdog, "PULSE_S", 0.05)
+
+    async def main() -> None:
+        with Watchdog() as dog:
+            dog.attach()
+            await asyncio.sleep(0.1)
+            inconsiderate()
+            await asyncio.sleep(0.1)
+
+    def inconsiderate() -> None:
+        time.sleep(0.6)
+
+    asyncio.run(main())
+    line = inconsiderate.__code__.co_firstlineno + 1
+    assert capfd.readouterr().err == (
+        f"Warning: aie stands still, because inconsiderate ({__file__}, line {line}) has not let go for 0.1 s. "
+        "If it does not end, stop aie; whoever wrote it must not block in an async function.\n"
+    )
+
+
+def test_a_terminal_that_is_closed_stops_it_cleanly(aie: AieHome) -> None:
+    master, slave = pty.openpty()
+    own_terminal = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{own_terminal} os.execv(sys.executable, [sys.executable, '-m', 'aie', 'start'])"],
+        cwd=aie.vault, env=aie.env, stdin=slave, stdout=slave, stderr=slave,
+    )  # fmt: skip
+    os.close(slave)
+    shown = b""
+    while b"Ctrl-C stops it." not in shown:
+        shown += os.read(master, 4096)
+    os.close(master)
+    assert process.wait(5) == 0
+    with aie.started() as again:
+        assert again.stop() == (0, pytest.approx(0, abs=5))
+
+
+def test_with_nohup_it_works_on_when_the_terminal_is_closed(aie: AieHome) -> None:
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+    run = "os.execv(sys.executable, [sys.executable, '-m', 'aie', *sys.argv[1:]])"
+    aie.command = [sys.executable, "-c", f"{ignoring} {run}"]
+    with aie.started() as running:
+        running.process.send_signal(signal.SIGHUP)
+        assert "handed to the running aie" in aie("emit", "file_added").out
+        assert running.stop()[0] == 0
+
+
+def test_one_that_was_stopped_and_continued_answers_what_came_meanwhile_and_keeps_its_place(aie: AieHome) -> None:
+    with aie.started() as running:
+        running.process.send_signal(signal.SIGSTOP)
+        emit = subprocess.Popen([*aie.command, "emit", "file_added", "--json"], cwd=aie.vault, env=aie.env,
+                                stdout=subprocess.PIPE, encoding="utf-8")  # fmt: skip
+        second = aie("start", code=1)
+        assert f"another aie is at work here (process {running.process.pid})" in second.err
+        assert emit.poll() is None
+        running.process.send_signal(signal.SIGCONT)
+        out, _ = emit.communicate(timeout=DEADLINE_S)
+        assert '"status": "succeeded"' in out
+        assert running.stop()[0] == 0
+
+
+def test_the_place_of_one_that_was_killed_is_taken_and_its_work_goes_on(aie: AieHome) -> None:
+    with aie.started() as running:
+        asking = begin(aie, "expense_recorded")
+        until((aie.vault / "holding").exists, "the call")
+        asking.kill()  # or it would take the place of the engine and go on with the work
+        asking.wait()
+        running.process.kill()
+        running.process.wait()
+        assert (aie.state / "engine.pid").read_text() == str(running.process.pid), "it could not tidy up"
+    (aie.vault / "go").touch()
+    with aie.started() as second:
+        assert "Going on with 1 run that was under way\n" in second.text()
+        second.says("finished")
+        assert (aie.state / "engine.pid").read_text() == str(second.process.pid)
+    assert [run["status"] for run in aie("runs", "list", "--json").records] == ["succeeded"]
