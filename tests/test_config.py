@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import platformdirs
 import pytest
 
-from aie.config import DEFAULT_TOML, Config, find_vault
+from aie.config import DEFAULT_TOML, Config, Retention, find_vault
 from aie.errors import ConfigError
 
 BERLIN = {"AIE_TIMEZONE": "Europe/Berlin"}
@@ -100,6 +100,9 @@ def test_everything_in_the_file_is_read(vault: Path, tmp_path: Path) -> None:
         state_dir = {str(state)!r}
         max_runs = 8
         max_event_bytes = 4096
+        [retention]
+        days = 30
+        audit_days = 3650
         [actions]
         send_email = "gmail"
         [plugins]
@@ -117,6 +120,7 @@ def test_everything_in_the_file_is_read(vault: Path, tmp_path: Path) -> None:
         workflow_folders=(vault / "flows", vault / "more"),
         max_runs=8,
         max_event_bytes=4096,
+        retention=Retention(days=30, runs=1_000_000, size_mb=5_000, audit_days=3650),
         actions={"send_email": "gmail"},
         disabled=frozenset({"loud"}),
         tables={"vault": {"watch": ["Inbox"]}, "core": {"schedules": {"morning": {"cron": "0 8 * * *"}}}},
@@ -197,7 +201,8 @@ def test_every_line_offered_as_a_comment_is_valid_too(vault: Path) -> None:
     (vault / "workflows").mkdir()
     write(vault, "\n".join(lines))
     assert set(tomllib.loads("\n".join(lines))) == {
-        *("timezone", "workflow_folders", "state_dir", "engine", "max_runs", "actions", "plugins", "schedules")
+        *("timezone", "workflow_folders", "state_dir", "engine", "max_runs", "starts_per_minute", "retention"),
+        *("actions", "plugins", "schedules"),
     }
     assert Config.load(vault, {}).warnings == ()
 
@@ -253,6 +258,26 @@ def test_what_is_not_toml_is_refused_with_its_line(vault: Path) -> None:
                 "VAULT/aie.toml, line 1, timezone",
                 'name a zone of the IANA list, such as "Europe/Berlin"',
             ),
+        ),
+        (
+            "[retention]\ndays = 0",
+            (
+                "retention.days is a whole number from 1 to 36500, found 0",
+                "VAULT/aie.toml, line 2, retention.days",
+                "for example: days = 400",
+            ),
+        ),
+        (
+            "[retention]\nmonths = 3",
+            (
+                "'months' is not a setting of [retention]",
+                "VAULT/aie.toml, line 2, retention.months",
+                "its settings are days, runs, size_mb, audit_days",
+            ),
+        ),
+        (
+            "[retention]\nday = 3",
+            ("'day' is not a setting of [retention]", "VAULT/aie.toml, line 2, retention.day", "did you mean 'days'?"),
         ),
         (
             "max_runs = 0",

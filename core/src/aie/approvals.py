@@ -88,7 +88,7 @@ class ApprovalDesk(Protocol):
 
     @property
     def revision(self) -> int:
-        """Grows whenever any approval, the step behind it or any notice changes: nothing to redraw while it does not."""
+        """Grows whenever an approval, the step behind it or a notice changes: nothing to redraw while it does not."""
         ...
 
     def pending(self) -> Sequence[Approval]:

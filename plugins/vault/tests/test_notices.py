@@ -14,6 +14,7 @@ from aie.files import Files
 from aie_vault.notices import NoticeChannel
 from aie_vault.settings import VaultSettings
 
+BERLIN = ZoneInfo("Europe/Berlin")
 NOTICE = Notice(
     notice_id="uncertain/run_1/mail/1",
     title="Did send_email happen? invoice_to_email waits",
@@ -28,7 +29,7 @@ class Desk:
     vault: Path
     open: list[Notice] = field(default_factory=list)
     revision: int = 1
-    timezone: ZoneInfo = ZoneInfo("Europe/Berlin")
+    timezone: ZoneInfo = BERLIN
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("aie.test"))
 
     def notices(self) -> list[Notice]:
