@@ -473,3 +473,37 @@ def test_decisions_on_several_steps_at_the_same_time_carry_out_each_of_them_once
 
     assert asyncio.run(main()) is RunStatus.SUCCEEDED
     assert sorted(params["n"] for _, params, _ in scripted.calls) == [0, 1, 2, 3]
+
+
+def test_what_is_new_does_not_wait_for_all_that_was_left_over(tmp_path: Path) -> None:
+    order: list[str] = []
+    gate = asyncio.Event()
+
+    async def note(params: dict[str, Any], context: ActionContext) -> None:
+        if not gate.is_set():
+            await asyncio.Event().wait()
+        order.append(str(context.event["event_id"]))
+
+    scripted = Scripted({"note": note})
+    vault = make_vault(tmp_path / "v", workflow("w", {"action_type": "note"}))
+    with (vault / "aie.toml").open("a", encoding="utf-8") as file:
+        file.write("max_runs = 1\n")
+
+    async def cut_off() -> None:
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            for number in range(6):
+                await emit(orchestrator, manual(f"old{number}"))
+
+    async def go_on() -> list[str]:
+        gate.set()
+        async with AsyncOrchestrator(vault, plugins={"t": scripted}, env={}) as orchestrator:
+            for number in range(2):
+                await emit(orchestrator, manual(f"new{number}"))
+            await orchestrator.settle()
+        return order
+
+    asyncio.run(cut_off())
+    gate = asyncio.Event()
+    ran = asyncio.run(go_on())
+    assert sorted(ran) == ["new0", "new1", *(f"old{number}" for number in range(6))]
+    assert max(ran.index("new0"), ran.index("new1")) < ran.index("old5")

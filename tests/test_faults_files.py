@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,36 @@ def test_what_becomes_of_its_file_does_not_bend_a_run_that_waits_nor_a_restart(t
 
     assert asyncio.run(main()) == (RunStatus.WAITING, RunStatus.SUCCEEDED)
     assert [params for _, params, _ in scripted.calls] == [{"text": "as it was"}]
+
+
+def test_what_is_no_file_is_named_and_holds_nothing_up(tmp_path: Path) -> None:
+    folder = house(tmp_path)
+    os.mkfifo(folder / "pipe.json")
+    (folder / "endless.json").symlink_to("/dev/zero")
+    library = Library([folder], TemplateCompiler())
+    library.refresh()
+    assert list(library.shelf.workflows) == ["w"]
+    assert [Path(problem.where).name for problem in library.shelf.problems] == ["endless.json", "pipe.json"]
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_its_workflows_keep_serving(tmp_path: Path) -> None:
+    folder = house(tmp_path)
+    library = Library([folder], TemplateCompiler())
+    library.refresh()
+    folder.rename(tmp_path / "away")
+    folder.write_text("not a folder")
+    library.refresh()
+    assert [problem.where for problem in library.shelf.problems] == [str(folder)]
+    assert list(library.shelf.workflows) == ["w"]
+
+
+def test_an_edit_in_the_same_moment_and_of_the_same_length_is_seen(tmp_path: Path) -> None:
+    folder = house(tmp_path)
+    path, now_ns = folder / "w.json", time.time_ns()
+    library = Library([folder], TemplateCompiler())
+    for number in (1, 2):
+        with path.open("r+", encoding="utf-8") as file:
+            file.write(definition(number))
+        os.utime(path, ns=(now_ns, now_ns))
+        library.refresh()
+    assert library.shelf.workflows["w"].name == "version 00002"

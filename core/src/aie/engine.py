@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -44,6 +44,7 @@ log = logging.getLogger("aie.engine")
 
 STOP_WITHIN_S = 3.0
 RELEASE_SLICE = 500
+KEPT_AT_HAND = 2_000  # new runs that wait for a driver
 
 
 class Engine:
@@ -74,7 +75,9 @@ class Engine:
         self._traits: dict[str, BoundTraits] = {}
         self._pinned: dict[str, Workflow] = {}
         self._live: dict[int, Live] = {}
-        self._ready: deque[int] = deque()
+        self._ready: OrderedDict[int, None] = OrderedDict()  # what is to be driven
+        self._left_over: OrderedDict[int, None] = OrderedDict()  # the same, from before this start
+        self._turn = 0
         self._drivers: dict[int, asyncio.Task[None]] = {}  # by run: never two for one
         self._timers = Timers(self.clock, self._nudge)
         self._quiet = asyncio.Event()
@@ -116,13 +119,14 @@ class Engine:
             if count >= probation.PARKED_FROM:
                 await self._park(seq)
         queued = self._restore_admission(now)
-        for seq in self._on_probation:
+        for seq in sorted(self._on_probation):
             self._make_ready(seq)
         for seq, status, wake_at in self.history.open_runs():
-            if status in (RunStatus.RUNNING, RunStatus.BLOCKED):
-                self._make_ready(seq)
+            if status in (RunStatus.RUNNING, RunStatus.BLOCKED) and seq not in self._on_probation:
+                self._left_over[seq] = None
             if wake_at is not None:
                 self._timers.add(wake_at, seq)
+        self._fill()
         for seq, hash_ in queued:
             workflow = self._compile_pinned(hash_, self.history.definition(hash_))
             if self.admission.place(workflow, seq).status is RunStatus.RUNNING:
@@ -199,7 +203,7 @@ class Engine:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
-        if self._ready or drivers:
+        if self._ready or self._left_over or drivers:
             with contextlib.suppress(JournalError):  # then these runs count as having been there when aie died
                 await self.journal.commit(probation.stopped())
         try:
@@ -262,7 +266,7 @@ class Engine:
 
     async def ended(self, run_seq: int) -> Standing:
         """How a run stands once it has ended or is parked."""
-        if run_seq not in self._live and run_seq not in self._drivers and run_seq not in self._ready:
+        if not any(run_seq in place for place in (self._live, self._drivers, self._ready, self._left_over)):
             row = self.history.run(run_seq)
             if row.status is not RunStatus.QUEUED:
                 return Standing(row.status, row.wake_at, row.error)
@@ -276,22 +280,33 @@ class Engine:
         if live.status is not RunStatus.RUNNING:  # its turn comes later
             self.approvals_revision += live.status is RunStatus.HELD
             return
-        self._live[live.seq] = live
+        if len(self._ready) < KEPT_AT_HAND:  # else it is loaded when its turn comes
+            self._live[live.seq] = live
         self._make_ready(live.seq)
 
     def _make_ready(self, seq: int) -> None:
-        self._ready.append(seq)
-        self._quiet.clear()
+        self._left_over.pop(seq, None)
+        self._ready[seq] = None
         self._fill()
 
     def _fill(self) -> None:
         at_once = 1 if self._on_probation else self.config.max_runs
-        while self._ready and len(self._drivers) < at_once and not self._stopping:
-            seq = self._ready.popleft()
+        while (waiting := self._next_in_turn()) and len(self._drivers) < at_once and not self._stopping:
+            seq, _ = waiting.popitem(last=False)
             if seq not in self._drivers:
                 self._drivers[seq] = asyncio.create_task(self._drive_to_rest(seq))
-        if not self._ready and not self._drivers:
+        if waiting or self._drivers:
+            self._quiet.clear()
+        else:
             self._quiet.set()
+
+    def _next_in_turn(self) -> OrderedDict[int, None] | None:
+        """What is new and what was left over take turns, so that neither waits for all of the other."""
+        if self._on_probation:
+            return self._ready or None
+        self._turn = 1 - self._turn
+        first, second = (self._ready, self._left_over) if self._turn else (self._left_over, self._ready)
+        return first or second or None
 
     def _revive(self, seq: int, position: int | None = None) -> Live:
         """A parked run, back in memory; whoever does this changes it or drives it.

@@ -24,6 +24,7 @@ from aie.workflow import Workflow
 
 T = TypeVar("T")
 AUDIT_START, FILES_START = "audit_start", "audit_files_start"  # keys of the table meta
+FILES_CURSOR = "sink:core.audit_file"
 MOST_FOUND = 20  # when one is looked for, and more answer to what is known of it
 
 
@@ -314,6 +315,19 @@ class History:
     def audit_head(self) -> tuple[int, str] | None:
         """(seq, hash) of the newest record."""
         return self._first(_pair, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+
+    def audit_at(self, moment: datetime) -> int:
+        """The number of the first record made at this time or later, as long as no clock was set back."""
+        head = self.audit_head()
+        low, high = self.audit_start()[0], head[0] + 1 if head else 1
+        while low < high:
+            middle = (low + high) // 2
+            found = self.audit(after=middle - 1, limit=1)
+            if not found or datetime.fromisoformat(str(found[0].fields["timestamp"])) >= moment:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def audit_start(self, *, files: bool = False) -> tuple[int, str]:
         """Number of the oldest record that must be there and the hash before it, in the journal or in Logs/audit."""

@@ -8,6 +8,7 @@ where it stands, because handing it over costs as much as the disk does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -37,6 +38,7 @@ BUSY_TIMEOUT_MS = 5_000
 WRITER_WAITS_MS = 20  # on the loop's thread; the journal then tries again without holding the loop up
 TRY_AGAIN_S = 0.1
 FULL_BELOW_BYTES = 100_000
+MARK_EVERY = 1_000  # audit records
 WAL_SHRINKS_TO_BYTES = 16_000_000  # once a reader that kept it growing is gone; without one it stays far below
 
 
@@ -278,6 +280,8 @@ class Journal:
                 self.writer.executemany(statement, rows[statement]).fetchall()  # a pragma goes on while it is read
         if sealed:
             self.writer.executemany(schema.ADD_AUDIT, [(one.seq, one.text, one.prev, one.hash) for one in sealed])
+            if seq // MARK_EVERY > self.audit_seq // MARK_EVERY:
+                self.writer.execute(schema.ADD_MARK, (self.audit_seq, self.event_seq, sealed[-1].fields["timestamp"]))
         self.audit_seq, self.audit_head = seq, head
 
     def _commit_error(self) -> apsw.Error | None:
@@ -349,6 +353,8 @@ class Journal:
     def close(self) -> None:
         self._thread.shutdown(wait=True)
         self.reader.close()
+        with contextlib.suppress(apsw.Error):  # it holds nothing that would be lost if it stayed
+            self.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.writer.close()
 
 

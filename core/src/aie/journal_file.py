@@ -97,6 +97,22 @@ def _refuse_other_versions(path: Path, connection: apsw.Connection) -> None:
         )
 
 
+def log_bytes(path: Path) -> int:
+    """The size of the write-ahead log beside the journal."""
+    return _size(path.with_name(f"{path.name}-wal")) or 0
+
+
+def fold_in(path: Path) -> None:
+    """Bring what the write-ahead log holds into the database, as far as no reader needs the older state."""
+    connection = connect(path)
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    except apsw.Error as error:
+        raise translate(error, path) from error
+    finally:
+        connection.close()
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """Which file has the path now, whatever becomes of its content; None if none has.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
+import stat
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -50,6 +53,7 @@ class Shelf:
 
 Signature = tuple[int, int, int]  # mtime_ns, size, inode
 
+COARSEST_TIME_NS = 2_000_000_000
 GLANCE_FILES = 1_000  # how many files one glance looks at: a few milliseconds
 _MANY = 1_000
 _LOOK_EVERY = 60  # glances; some file systems do not tell of a new file by the time of its folder
@@ -60,6 +64,7 @@ class _File:
     signature: Signature
     workflow: Workflow | None
     problem: AieError | None
+    digest: bytes = b""  # of what was read
 
 
 class Library:
@@ -73,6 +78,7 @@ class Library:
         self._folders = sorted(folders)
         self._compiler = compiler
         self._files: dict[str, _File] = {}
+        self._shut: dict[str, DefinitionError] = {}  # the folders that could not be read, and why
         self._folder_times: list[int] = []
         self._settled = False  # whether the last two looks found the same times
         self._glances = 0
@@ -85,12 +91,19 @@ class Library:
         # Times are coarse: what comes right after a look may not change them. So after a new time we look once more.
         self._settled = times == self._folder_times
         self._folder_times = times
+        shut, self._shut = self._shut, {}
         listing = dict(self._listing())
-        if listing == {path: file.signature for path, file in self._files.items()}:
+        as_before = listing == {path: file.signature for path, file in self._files.items()}
+        if as_before and self._shut.keys() == shut.keys():
             return False
-        with _garbage_left_alone(len(listing) - len(self._files)):
+        before = self._files
+        with _garbage_left_alone(len(listing) - len(before)):
             # In the order of folders, then of names.
             self._files = {path: self._current(path, listing[path]) for path in sorted(listing, key=os.path.split)}
+        if self._shut.keys() == shut.keys() and self._files.keys() == before.keys():
+            pairs = ((self._files[path], before[path]) for path in before)
+            if all(new.workflow is old.workflow and new.problem is old.problem for new, old in pairs):
+                return False
         self._round = cycle(list(self._files))
         self.shelf = self._arrange()
         return True
@@ -128,6 +141,13 @@ class Library:
                 entries = os.scandir(folder)
             except FileNotFoundError:
                 continue
+            except OSError as error:  # what is known from it keeps serving
+                self._shut[str(folder)] = DefinitionError(
+                    f"the folder cannot be read: {error.strerror}", where=str(folder), hint="check its permissions"
+                )
+                known = self._files.items()
+                yield from ((path, file.signature) for path, file in known if Path(path).parent == folder)
+                continue
             with entries:
                 for entry in entries:
                     if entry.name.endswith(".json") and not entry.name.startswith("."):
@@ -139,27 +159,33 @@ class Library:
         known = self._files.get(path)
         if known is not None and known.signature == signature:
             return known
-        return self._read(Path(path), signature, known.workflow if known else None)
+        return self._read(Path(path), signature, known)
 
-    def _read(self, path: Path, signature: Signature, last_good: Workflow | None) -> _File:
-        where = str(path)
+    def _read(self, path: Path, signature: Signature, known: _File | None) -> _File:
+        where, digest = str(path), b""
         try:
+            if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+                raise DefinitionError("this is no file", where=where, hint="put a file there, or take it away")
             if signature[1] > MAX_FILE_BYTES:
                 raise DefinitionError(
                     f"the file is over {MAX_FILE_BYTES:,} bytes", where=where, hint="split the workflow"
                 )
-            return _File(signature, parse_workflow(path.read_bytes(), self._compiler, where=where), None)
+            data = path.read_bytes()
+            digest = hashlib.sha256(data).digest()
+            if known is not None and known.digest == digest:
+                return _File(_trusted(signature), known.workflow, known.problem, digest)
+            return _File(_trusted(signature), parse_workflow(data, self._compiler, where=where), None, digest)
         except OSError as error:
             problem: AieError = DefinitionError(
                 f"cannot be read: {error.strerror}", where=where, hint="check its permissions"
             )
         except AieError as error:
             problem = error
-        return _File(signature, last_good, problem)
+        return _File(_trusted(signature), known.workflow if known else None, problem, digest)
 
     def _arrange(self) -> Shelf:
         workflows: dict[str, Workflow] = {}
-        problems: list[AieError] = []
+        problems: list[AieError] = list(self._shut.values())
         for path, file in self._files.items():
             if file.problem is not None:
                 problems.append(file.problem)
@@ -179,6 +205,12 @@ class Library:
 
 def _signature(status: os.stat_result) -> Signature:
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _trusted(signature: Signature) -> Signature:
+    """The signature, unless the file changed so lately that another change may leave it as it is: times are coarse."""
+    lately = abs(time.time_ns() - signature[0]) < COARSEST_TIME_NS
+    return (0, *signature[1:]) if lately else signature
 
 
 @contextmanager

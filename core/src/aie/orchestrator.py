@@ -39,6 +39,7 @@ from aie.live import Standing
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
 from aie.requests import Counter, as_answer, ask, perform, skipped_of
+from aie.retention import Keeper
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
 from aie.templates import TemplateCompiler
@@ -204,6 +205,7 @@ class AsyncOrchestrator:
         assert self.channels is not None
         self._start(*self.channels.loops(), self._watch_workflows())
         self._start(keep_in_place(self.journal_path, self.clock), read_through(self.journal_path, larger=True))
+        self._start(Keeper(self.engine, self.registry.sinks()).run())
         self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
 
     async def _watch_workflows(self) -> None:

@@ -80,10 +80,6 @@ class Past(History):
         sql = "SELECT seq, octet_length(text) FROM audit ORDER BY seq LIMIT ?"
         return self._list(lambda row: (int(row[0]), int(row[1])), sql, limit)
 
-    def newest_mark(self) -> int:
-        """The audit record that the newest mark is at."""
-        return self._one(lambda row: int(row[0]), "SELECT coalesce(max(audit_seq), 0) FROM mark")
-
     def last_mark(self, *, event: int, before: str) -> int:
         """The last audit record of a time when this event was not there yet, or that is older than a time."""
         sql = "SELECT coalesce(max(audit_seq), 0) FROM mark WHERE event_seq < ? OR at < ?"

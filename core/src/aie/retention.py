@@ -11,13 +11,16 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aie import schema
+from aie.builtin.audit_age import outdated
+from aie.builtin.sinks import AUDIT_FOLDER
 from aie.engine import Engine
-from aie.errors import JournalError
-from aie.history import AUDIT_START, seen_key
-from aie.journal import Batch, stamp
+from aie.errors import AieError, JournalError
+from aie.history import AUDIT_START, FILES_CURSOR, FILES_START, seen_key
+from aie.journal import WAL_SHRINKS_TO_BYTES, Batch, stamp
+from aie.journal_file import fold_in, log_bytes
 from aie.past import OldEvent, OldRun, Past
 from aie.plain import dumps
 from aie.plugins.plugin import Offer
@@ -28,14 +31,17 @@ log = logging.getLogger("aie.retention")
 
 LOOK_S = 10.0
 LONGEST_PAUSE_S = 600.0
+SHARE_AT_ONCE = 50  # what comes in does not wait for the pause to end once it is a fiftieth of what is kept
 SLICE_ROWS = 1_000  # about 5 µs each
 SLICE_BYTES = 1_000_000
 PAGE = 100  # events looked at together
 SETTLED = timedelta(seconds=10)  # whoever waited for a run has seen its end by then
-MARK_EVERY = 1_000  # audit records
 LEAST_EVENTS = 1_000  # the newest stay however large the journal is
 REQUESTS_KEPT = timedelta(days=1)
 DEFINITIONS_AT_ONCE = 10
+CLOCK_STEP = timedelta(days=1)
+CLOCK_PROVEN = timedelta(hours=1)
+LARGE_LOG_BYTES = 64_000_000
 BEHIND = 1.1  # times its limit: from here on keeping up matters more than being out of the way
 FREE_MOST, FREE_LEAST = 0.25, 0.1  # of the file: space for what comes next; what is free beyond it is given back
 FREE_PAGES = 4_000  # never given back, because it is soon needed again
@@ -79,6 +85,7 @@ class _Slice:
 class Limits:
     """Where the past ends, as of now. Times are text, as the journal writes them."""
 
+    now: str
     cutoff: str  # what is older goes
     settled: str
     event_floor: int  # events without runs go up to here, and runs up to here
@@ -91,7 +98,7 @@ class Limits:
     def reach(self, event: OldEvent) -> bool:
         """Whether this event, or one after it, may go."""
         due = event.received_at < self.cutoff or event.seq <= max(self.last_event, self.last_by_size)
-        return due and event.seq < self.newest_event
+        return (due or event.received_at > self.now) and event.seq < self.newest_event  # one of a wrong clock: go past
 
     def over(self, event: OldEvent, runs: Sequence[OldRun]) -> bool:
         """Whether it goes, its runs with it."""
@@ -116,18 +123,24 @@ class Keeper:
         self._after = 0  # the sweep has seen the events up to here
         self._audit_held_up = False  # by a sink: while it is, taking events away would not make the journal small
         self._giving_back = False
+        self._log_is_large = False
+        self._files_trouble = ""
+        self._seen: datetime | None = None  # the time when last looked at
+        self._believed_from: datetime | None = None  # when nothing goes by age, until when
 
     async def run(self) -> None:
         """Sweep now and then, until cancelled: soon again while there was something to take away, else more seldom."""
-        clock, pause_s, waited_s, event_seq = self._engine.clock, LOOK_S, 0.0, 0
+        pause_s, waited_s, event_seq = LOOK_S, 0.0, 0
         while True:
-            await clock.sleep(LOOK_S)
+            await self._engine.clock.sleep(LOOK_S)
             waited_s += LOOK_S
-            came = self._engine.journal.event_seq - event_seq
-            if waited_s < pause_s and came * 50 < self._engine.config.retention.runs:
-                continue
             try:
+                await self._watch_log()
+                came = self._engine.journal.event_seq - event_seq
+                if waited_s < pause_s and came * SHARE_AT_ONCE < self._engine.config.retention.runs:
+                    continue
                 removed = await self.sweep()
+                await self.clear_files()
             except JournalError as error:
                 if error.damaged:
                     raise
@@ -136,11 +149,24 @@ class Keeper:
             pause_s = LOOK_S if removed else min(2 * pause_s, LONGEST_PAUSE_S)
             waited_s, event_seq = 0.0, self._engine.journal.event_seq
 
+    async def _watch_log(self) -> None:
+        """A reader that does not end keeps the write-ahead log growing; once it is gone, the log shrinks."""
+        path = self._engine.journal.path
+        size_bytes = log_bytes(path)
+        if size_bytes > LARGE_LOG_BYTES and not self._log_is_large:
+            log.warning(
+                "%s-wal has grown to %d MB: another program has been reading the journal for long; close it",
+                path, size_bytes // 1_000_000,
+            )  # fmt: skip
+        self._log_is_large = size_bytes > LARGE_LOG_BYTES
+        if size_bytes > WAL_SHRINKS_TO_BYTES:
+            await asyncio.to_thread(fold_in, path)
+
     async def sweep(self) -> Removed:
         """Take away everything that may go by now."""
         journal, loop = self._engine.journal, asyncio.get_running_loop()
         total, self._after = Removed(), 0
-        await self._mark()
+        self._believe(self._engine.clock.now())
         while True:
             began_s = loop.time()
             part = self._next_slice()
@@ -156,13 +182,43 @@ class Keeper:
             log.info("retention: %d events, %d runs, %d audit records", total.events, total.runs, total.audit)
         return total
 
-    async def _mark(self) -> None:
-        """Put on record which audit records are of a time before events to come."""
-        head = self._past.audit_head()
-        if head is not None and head[0] - self._past.newest_mark() >= MARK_EVERY:
-            batch = Batch()
-            batch.add(schema.ADD_MARK, head[0], self._past.newest_event(), stamp(self._engine.clock.now()))
-            await self._engine.journal.commit(batch)
+    async def clear_files(self) -> None:
+        """Delete the audit files that are older than ``audit_days``, when that is set."""
+        days = self._engine.config.retention.audit_days
+        if days is None or self._believed_from is not None or FILES_CURSOR not in self._cursors:
+            return
+        folder = self._engine.config.vault / AUDIT_FOLDER
+        first_day = (self._engine.clock.now() - timedelta(days=days)).date().isoformat()
+        start = self._past.audit_start(files=True)
+        try:
+            paths, after = await asyncio.to_thread(outdated, folder, first_day, start)
+            if after != start:  # before they go, so that nobody misses them
+                batch = Batch()
+                batch.add(schema.PUT_META, FILES_START, dumps(list(after)))
+                await self._engine.journal.commit(batch)
+            for path in paths:
+                await asyncio.to_thread(path.unlink)
+                log.info("retention: %s", path.name)
+        except (OSError, AieError) as error:
+            if isinstance(error, JournalError):
+                raise
+            if str(error) != self._files_trouble:
+                log.warning("the old files in %s stay: %s", folder, error)
+            self._files_trouble = str(error)
+
+    def _believe(self, now: datetime) -> None:
+        """A clock that has jumped, or may have while aie was off, is given an hour to be put right.
+
+        Otherwise one that says 2099 for a moment would take everything away.
+        """
+        if self._seen is None:
+            newest = self._past.audit(after=self._engine.journal.audit_seq - 1, limit=1)
+            self._seen = datetime.fromisoformat(str(newest[0].fields["timestamp"])) if newest else now
+        if not self._seen - CLOCK_STEP <= now <= self._seen + CLOCK_STEP:
+            self._believed_from = now + CLOCK_PROVEN
+        elif self._believed_from is not None and now >= self._believed_from:
+            self._believed_from = None
+        self._seen = now
 
     async def _make_way(self, took_s: float) -> None:
         """Let others work as long as the slice took; if any do, and it can wait, much longer."""
@@ -194,7 +250,8 @@ class Keeper:
         event_floor, run_floor = journal.event_seq - kept.runs, journal.run_seq - kept.runs
         too_large = self._past.space().used_bytes > kept.size_mb * 1e6
         return Limits(
-            cutoff=stamp(now - timedelta(days=kept.days)),
+            now=stamp(now),
+            cutoff=stamp(now - timedelta(days=kept.days)) if self._believed_from is None else "",
             settled=stamp(now - SETTLED),
             event_floor=event_floor,
             run_floor=run_floor,
@@ -220,7 +277,10 @@ class Keeper:
             part.rows += 1
             part.size_bytes += size_bytes
         if going:
-            part.batch.add(schema.PUT_META, AUDIT_START, dumps([going + 1, self._past.audit_hash(going)]))
+            start = dumps([going + 1, self._past.audit_hash(going)])
+            part.batch.add(schema.PUT_META, AUDIT_START, start)
+            if self._past.cursor(FILES_CURSOR) is None:  # no file has any of them: they begin here if they ever do
+                part.batch.add(schema.PUT_META, FILES_START, start)
             part.batch.add(schema.DROP_AUDIT, going)
             part.batch.add(schema.DROP_MARKS, going)
             part.removed.audit = part.rows

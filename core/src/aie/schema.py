@@ -100,7 +100,7 @@ CREATE TABLE crash (run_seq INTEGER PRIMARY KEY REFERENCES run (seq), count INTE
 
 CREATE TABLE audit (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL);
 
--- Now and then: every event after number event_seq has its audit records after number audit_seq.
+-- Every so many audit records: events with numbers after event_seq have theirs after audit_seq.
 CREATE TABLE mark (audit_seq INTEGER PRIMARY KEY, event_seq INTEGER NOT NULL, at TEXT NOT NULL);
 
 -- Where each source, sink and channel stands.
@@ -146,12 +146,10 @@ DROP_CRASHES = "DELETE FROM crash WHERE run_seq=?"
 DROP_RUN = "DELETE FROM run WHERE seq=?"
 ADD_SEEN = "INSERT INTO seen VALUES (?) ON CONFLICT DO NOTHING"
 DROP_EVENT = "DELETE FROM event WHERE seq=?1 AND NOT EXISTS (SELECT 1 FROM run WHERE event_seq=?1)"
-DROP_DEFINITION = (
-    "DELETE FROM definition WHERE hash=?1 AND NOT EXISTS (SELECT 1 FROM tally WHERE hash=?1 AND kept > 0)"
-)
+DROP_DEFINITION = "DELETE FROM definition WHERE hash=?1 AND NOT EXISTS (SELECT 1 FROM tally WHERE hash=?1 AND kept > 0)"
 DROP_REQUEST = "DELETE FROM intake WHERE id=? AND answer IS NOT NULL"
 PUT_META = "INSERT OR REPLACE INTO meta VALUES (?,?)"
-ADD_MARK = "INSERT INTO mark VALUES (?,?,?)"
+ADD_MARK = "INSERT OR REPLACE INTO mark VALUES (?,?,?)"
 DROP_MARKS = "DELETE FROM mark WHERE audit_seq<?"
 DROP_AUDIT = "DELETE FROM audit WHERE seq<=?"
 GIVE_PAGES_BACK = "PRAGMA incremental_vacuum(100)"
@@ -160,5 +158,5 @@ WRITING_ORDER = (
     ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, CANCEL_APPROVALS,
     COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
     DROP_STEPS, DROP_APPROVALS, DROP_CRASHES, DROP_RUN, ADD_SEEN, DROP_EVENT, DROP_DEFINITION, DROP_REQUEST, PUT_META,
-    ADD_MARK, DROP_MARKS, DROP_AUDIT, GIVE_PAGES_BACK,
+    DROP_MARKS, DROP_AUDIT, GIVE_PAGES_BACK,
 )  # fmt: skip

@@ -74,16 +74,39 @@ class AuditFiles:
 def last_number(folder: Path) -> int:
     """The number of the last record in the newest file; 0 when there is none, or none can be read."""
     try:
-        path = max((path for path in folder.iterdir() if _DAY.fullmatch(path.name)), default=None)
-        if path is None:
+        paths = day_files(folder)
+        if not paths:
             return 0
-        with path.open("rb") as file:
+        with paths[-1].open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _BLOCK))
             lines = file.read().split(b"\n")
     except OSError:
         return 0
     return next((seq for line in reversed(lines) if (seq := _seq(line)) is not None), 0)
+
+
+def day_files(folder: Path) -> list[Path]:
+    """The files of a folder, oldest first."""
+    return sorted(path for path in folder.iterdir() if _DAY.fullmatch(path.name))
+
+
+def last_record(path: Path) -> tuple[int, str] | None:
+    """Number and hash of the last record in a file; None when the last line is none."""
+    length = _BLOCK
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        while True:
+            file.seek(max(0, size - length))
+            lines = file.read().rstrip(b"\n").rsplit(b"\n", 1)
+            if len(lines) == 2 or length >= size:
+                break
+            length *= 4
+    try:
+        data = json.loads(lines[-1])
+        return (data["seq"], data["hash"]) if type(data["seq"]) is int else None
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
 
 
 def _cut_padding(descriptor: int, size: int, broken: bytes) -> int:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import rich_click as click
 
 from aie.audit import verify_lines
+from aie.builtin.audit_files import last_record
 from aie.builtin.log_lines import log_line
 from aie.cli.output import Output, common_options
 from aie.cli.vaults import load_config, read_history
-from aie.history import History
+from aie.history import FILES_CURSOR, History
 from aie.records import AuditRecord
 
 BATCH_SIZE = 1_000
 MAX_SHOWN = 50
-_TAIL_BYTES = 64 * 1024
-_CURSOR = "sink:core.audit_file"
+TRIES = 3  # retention may take away records while they are being checked
+_CLOCK_STEP = timedelta(days=1)  # a clock may have been put right while a run was under way
 
 
 @click.group()
@@ -44,11 +45,10 @@ def show(limit: int, run_id: str | None, action: str | None, vault: Path | None,
     config = load_config(vault)
     history = read_history(config)
     found: list[AuditRecord] = []
-    for record in _backwards(history) if history else ():
-        if _wanted(record, run_id, action):
-            found.append(record)
-            if len(found) == limit:
-                break
+    if history and run_id:
+        found = _newest(_of_run_at_its_time(history, run_id), run_id, action, limit)
+    if history and not found:
+        found = _newest(_backwards(history), run_id, action, limit)
     for record in reversed(found):
         output.record({**record.fields, "seq": record.seq, "prev": record.prev, "hash": record.hash})
         output.line(_line(record, config.timezone))
@@ -61,13 +61,25 @@ def _line(record: AuditRecord, zone: ZoneInfo) -> str:
     return log_line(record.fields, zone).replace(" - Orchestrator - ", "  ", 1).replace(" - ", "  ", 1)
 
 
-def _backwards(history: History) -> Iterator[AuditRecord]:
+def _newest(records: Iterable[AuditRecord], run_id: str | None, action: str | None, limit: int) -> list[AuditRecord]:
+    return list(islice((record for record in records if _wanted(record, run_id, action)), limit))
+
+
+def _backwards(history: History, first: int = 0, last: int | None = None) -> Iterator[AuditRecord]:
     head = history.audit_head()
-    end = head[0] if head else 0
-    while end > 0:
-        start = max(0, end - BATCH_SIZE)
-        yield from reversed(history.audit(after=start, limit=end - start))
-        end = start
+    first = max(first, history.audit_start()[0])
+    end = head[0] if head and last is None else last or 0
+    while end >= first:
+        after = max(first - 1, end - BATCH_SIZE)
+        yield from reversed(history.audit(after=after, limit=end - after))
+        end = after
+
+
+def _of_run_at_its_time(history: History, run_id: str) -> Iterator[AuditRecord]:
+    """The records of the time when the runs with this id were under way: they need not be looked for among all."""
+    for row in history.find_runs(run_id):
+        last = history.audit_at(row.changed_at + _CLOCK_STEP) if row.status.ended else None
+        yield from _backwards(history, history.audit_at(row.created_at - _CLOCK_STEP), last)
 
 
 def _wanted(record: AuditRecord, run_id: str | None, action: str | None) -> bool:
@@ -93,15 +105,19 @@ def verify(vault: Path | None, output: Output) -> int:
         output.line("Nothing is on record yet.")
         return 0
     folder = config.vault / "Logs" / "audit"
-    problems = verify_lines(_records(history, head[0]), head)
-    parts = [("journal", problems, f"{head[0]:,} records")]
-    if _has_files(folder, history):
-        parts.append(("Logs/audit", *_check_files(folder, history)))
-    wrong = any(found for _, found, _ in parts)
+    for _ in range(TRIES):
+        start, start_of_files = starts = _starts(history)
+        problems = verify_lines(_records(history, start[0], head[0]), head, start=start)
+        parts = [("journal", problems, _count(start[0], head[0]))]
+        if _has_files(folder, history):
+            parts.append(("Logs/audit", *_check_files(folder, history, start_of_files)))
+        wrong = any(found for _, found, _ in parts)
+        if not wrong or starts == _starts(history):
+            break
     output.record(
         {
             "ok": not wrong,
-            "records": head[0],
+            "records": head[0] - start[0] + 1,
             "problems": [{"place": place, "problem": problem} for place, found, _ in parts for problem in found],
         }
     )
@@ -118,52 +134,49 @@ def verify(vault: Path | None, output: Output) -> int:
     return 1 if wrong else 0
 
 
-def _records(history: History, last: int) -> Iterator[AuditRecord]:
-    """All records up to this one, a batch at a time: there may be millions."""
-    at = 0
+def _starts(history: History) -> tuple[tuple[int, str], tuple[int, str]]:
+    return history.audit_start(), history.audit_start(files=True)
+
+
+def _count(first: int, last: int) -> str:
+    return f"{last - first + 1:,} records" + (f"; those before {first:,} were let go" if first > 1 else "")
+
+
+def _records(history: History, first: int, last: int) -> Iterator[AuditRecord]:
+    """All records from one to another, a batch at a time: there may be millions."""
+    at = first - 1
     while at < last and (batch := history.audit(after=at, limit=min(BATCH_SIZE, last - at))):
         yield from batch
         at = batch[-1].seq
 
 
 def _has_files(folder: Path, history: History) -> bool:
-    return history.cursor(_CURSOR) is not None or any(folder.glob("*.jsonl"))
+    return history.cursor(FILES_CURSOR) is not None or any(folder.glob("*.jsonl"))
 
 
-def _check_files(folder: Path, history: History) -> tuple[list[str], str]:
+def _check_files(folder: Path, history: History, first: tuple[int, str]) -> tuple[list[str], str]:
     """What is wrong with the files, and how far they go.
 
     They may end after the place up to which they are known to have been written, while aie is at work; never before
     it, and never with a record that is not the journal's.
     """
-    cursor = history.cursor(_CURSOR)
+    cursor = history.cursor(FILES_CURSOR)
     at_least = cursor if isinstance(cursor, int) else 0
-    problems = verify_lines([folder])
-    last = max((_last(path) for path in folder.glob("*.jsonl")), default=(0, ""))
+    ends = {path: last_record(path) for path in sorted(folder.glob("*.jsonl"))}
+    # A file that was to be deleted, when aie was cut off.
+    kept = [path for path, end in ends.items() if end is None or end[0] >= first[0]]
+    problems = verify_lines(kept, start=first)
+    last = max((end for end in ends.values() if end is not None), default=(0, ""))
     if last[0] < at_least:
         missing = f"record {at_least} is" if last[0] + 1 == at_least else f"records {last[0] + 1} to {at_least} are"
         problems.append(f"{missing} missing at the end: they were written once")
     elif last[0]:
-        own = history.audit(after=last[0] - 1, limit=1)
-        if not own or (own[0].seq, own[0].hash) != last:
+        start = history.audit_start()
+        own = {(start[0] - 1, start[1]), *((one.seq, one.hash) for one in history.audit(after=last[0] - 1, limit=1))}
+        if last not in own:
             problems.append(f"the last record, {last[0]}, is not the journal's")
     head = history.audit_head()
     waiting = head[0] - last[0] if head else 0
-    return problems, f"{last[0]:,} records" + (f"; {waiting:,} newer ones are yet to be written" if waiting > 0 else "")
-
-
-def _last(path: Path) -> tuple[int, str]:
-    """Number and hash of the last record in a file; (0, '') if there is none to be read."""
-    size, length = path.stat().st_size, _TAIL_BYTES
-    with path.open("rb") as file:
-        while True:
-            file.seek(max(0, size - length))
-            lines = file.read().rstrip(b"\n").rsplit(b"\n", 1)
-            if len(lines) == 2 or length >= size:
-                break
-            length *= 4
-    try:
-        data: Any = json.loads(lines[-1])
-        return (data["seq"], data["hash"]) if type(data["seq"]) is int else (0, "")
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return 0, ""
+    return problems, _count(first[0], last[0]) + (
+        f"; {waiting:,} newer ones are yet to be written" if waiting > 0 else ""
+    )

@@ -1,0 +1,102 @@
+"""Thousands of events that wait when aie starts: it comes up, says so, stays answerable, and works them off once each."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from aie import AsyncOrchestrator, Event
+from aie.history import History
+from aie.journal_file import look
+from aie.plain import dumps
+from tests.aie_home import AieHome, Started, until
+
+LEFT_OVER = 1_500  # runs that an aie which was killed had begun
+HANDED_IN = 1_500  # events that other commands had handed to it
+OUT = {"event_type": "done_once", "event_id": "{{ event.event_id }}"}
+MAX_RSS_MB = 150
+
+
+class Stuck:
+    """Calls nothing, and never comes back."""
+
+    async def call(self, *call: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def aie(tmp_path: Path) -> AieHome:
+    aie = AieHome(tmp_path).with_vault()
+    (aie.vault / "aie.toml").write_text("starts_per_minute = 0\n")
+    aie.workflow("w", [{"action_type": "emit_event", "parameters": OUT}])
+    aie.workflow("other", [{"action_type": "wait", "parameters": {"duration": 0}}], trigger_event="email_received")
+
+    async def crash() -> None:
+        async with AsyncOrchestrator(aie.vault, env=aie.env, caller=Stuck()) as orchestrator:
+            assert orchestrator.engine is not None
+            await orchestrator.engine.accept_all([_event(number) for number in range(LEFT_OVER)])
+
+    asyncio.run(crash())
+    connection = apsw.Connection(str(aie.state / "journal.db"))
+    handed_in = [_event(number) for number in range(LEFT_OVER, LEFT_OVER + HANDED_IN)]
+    with connection:
+        connection.executemany(
+            "INSERT INTO intake (request, at) VALUES (?, '2026-02-09T17:30:00.000000+00:00')",
+            [(dumps({"kind": "event", "forced": False, "event": _fields(event)}),) for event in handed_in],
+        )
+    connection.close()
+    return aie
+
+
+def _event(number: int) -> Event:
+    return Event("expense_recorded", "test", {"number": number}, "2026-02-09T17:30:00", f"e{number:05}")
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {"event_type": event.event_type, "source": event.source, "data": dict(event.data),
+            "timestamp": event.timestamp, "event_id": event.event_id, "workflow_id": None}  # fmt: skip
+
+
+def _peak_mb(running: Started) -> float:
+    if sys.platform != "linux":
+        return 0.0
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) / 1000
+
+
+def test_thousands_that_wait_at_the_start_are_worked_off_once_each_and_others_are_answered(aie: AieHome) -> None:
+    with aie.started() as running:
+        assert f"Going on with {LEFT_OVER} runs that were under way\n" in running.text()
+        assert f"Taking in {HANDED_IN} requests that other commands left\n" in running.text()
+        assert "w" in aie("runs", "list", "--limit", "1").out, "looking does not wait"
+        aie("workflows", "disable", "other")  # a person's word does not wait behind the events
+        open_then = _counts(aie)["open"]
+        code, took_s = running.stop()
+        assert (code, took_s < 5, running.err.read_text()) == (0, True, "")
+        peak_mb = _peak_mb(running) if running.process.poll() is None else 0.0
+    with aie.started() as running:
+        until(lambda: _counts(aie)["done"] == LEFT_OVER + HANDED_IN, "all of it to be done")
+        peak_mb = max(peak_mb, _peak_mb(running))
+        assert running.stop()[0] == 0
+    assert _counts(aie) == {"events": 2 * (LEFT_OVER + HANDED_IN), "done": LEFT_OVER + HANDED_IN, "open": 0, "asked": 0}
+    assert open_then > 0, "it was stopped in the middle"
+    assert peak_mb < MAX_RSS_MB
+    verified = aie("audit", "verify").out
+    records = (LEFT_OVER + HANDED_IN) * 5 + 1  # per run: the event, the start, the step, the end, the event it emits
+    assert verified == f"journal: whole, {records} records\nLogs/audit: whole, {records} records\n"
+
+
+def _counts(aie: AieHome) -> dict[str, int]:
+    history = History(look(aie.state / "journal.db"))
+    one = {row[0]: row[1] for row in history._connection.execute("SELECT status, count(*) FROM run GROUP BY status")}
+    events = history._connection.execute("SELECT count(*) FROM event").fetchall()[0][0]
+    done = one.pop("succeeded", 0)
+    return {"events": events, "done": done, "open": sum(one.values()), "asked": history.request_count()}
