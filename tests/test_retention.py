@@ -121,7 +121,7 @@ def test_what_ended_long_ago_goes_with_its_event_and_what_is_open_stays_with_its
     async def main() -> None:
         async with office(tmp_path, workflow("pay", WORK, ASK)) as o:
             await o.take_in("decided", "open")
-            decided, waiting = o.past.approvals()
+            decided, waiting = sorted(o.past.approvals(), key=lambda approval: approval.title)
             await o.engine.decide(decided.approval_id, approved=True, by="anna", channel="cli", evidence="")
             await o.engine.idle()
             o.limit(days=30)

@@ -52,22 +52,28 @@ class Delivery:
     async def flush(self, *, within_s: float = math.inf) -> tuple[str, ...]:
         """Deliver all there is, or what can be within this time; the names of the sinks that failed."""
         end_s = time.monotonic() + within_s
-        for name, offer in self._sinks.items():
-            try:
-                while await self._deliver(name, offer) and time.monotonic() < end_s:
-                    pass
-                if self._failing.pop(name, None):
-                    log.info("the sink %s works again", name)
-            except Exception as error:  # a sink is plugin code and may raise anything
-                if isinstance(error, JournalError) and error.damaged and not self._engine.failure.done():
-                    self._engine.failure.set_exception(error)
-                if self._failing.get(name) != str(error):
-                    log.error("the sink %s failed and is tried again: %s", name, error)
-                self._failing[name] = str(error)
-        done = min(self._at.values(), default=0)
-        while self._fresh and self._fresh[0].seq <= done:
-            self._fresh.popleft()
+        waiting = list(self._sinks)
+        while waiting:  # a batch to each in turn: under load there is always more, and none may wait for that to end
+            waiting = [name for name in waiting if await self._deliver_some(name) and time.monotonic() < end_s]
+            done = min(self._at.values(), default=0)
+            while self._fresh and self._fresh[0].seq <= done:
+                self._fresh.popleft()
         return tuple(self._failing)
+
+    async def _deliver_some(self, name: str) -> bool:
+        """One batch to one sink, whatever it does; whether there may be more for it."""
+        try:
+            more = await self._deliver(name, self._sinks[name])
+        except Exception as error:  # a sink is plugin code and may raise anything
+            if isinstance(error, JournalError) and error.damaged and not self._engine.failure.done():
+                self._engine.failure.set_exception(error)
+            if self._failing.get(name) != str(error):
+                log.error("the sink %s failed and is tried again: %s", name, error)
+            self._failing[name] = str(error)
+            return False
+        if self._failing.pop(name, None):
+            log.info("the sink %s works again", name)
+        return more
 
     async def _deliver(self, name: str, offer: Offer[AuditSink]) -> bool:
         """One batch to one sink; False when there was nothing to deliver."""

@@ -294,7 +294,12 @@ class AsyncOrchestrator:
     async def _standing(self, run_seq: int) -> Standing:
         if self.engine is not None:
             return await self.engine.ended(run_seq)
-        row = self.history.run(run_seq)
+        try:
+            row = self.history.run(run_seq)
+        except JournalError as error:
+            if not error.passing:
+                raise
+            return Standing(RunStatus.RUNNING)  # as far as can be told: a full disk hinders looking, too
         return Standing(row.status, row.wake_at, row.error)
 
     async def settle(self, linger_s: float = LINGER_S) -> None:

@@ -91,10 +91,11 @@ class Past(History):
     def answered(self, *, before: str, limit: int) -> list[tuple[int, int]]:
         """(number, bytes) of the first requests that have their answer and were made before a time."""
         sql = (
-            "SELECT id, octet_length(request) + octet_length(answer) FROM intake"
-            " WHERE answer IS NOT NULL AND at < ? ORDER BY id LIMIT ?"
+            "SELECT id, octet_length(request) + octet_length(answer), at FROM intake"
+            " WHERE answer IS NOT NULL ORDER BY id LIMIT ?"
         )
-        return self._list(lambda row: (int(row[0]), int(row[1])), sql, before, limit)
+        found = self._list(lambda row: (int(row[0]), int(row[1]), str(row[2])), sql, limit)
+        return [(number, size_bytes) for number, size_bytes, at in found if at < before]
 
     def unused_definitions(self) -> list[str]:
         """The hashes of those that no run that is kept refers to."""

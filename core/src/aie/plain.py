@@ -149,7 +149,7 @@ class _Walk:
             try:
                 text.encode()
             except UnicodeEncodeError:
-                raise _FoundError("holds half of a surrogate pair, which is not text") from None
+                raise _FoundError("holds half of a surrogate pair, which is not text", "write it in UTF-8") from None
         return text
 
     def _dict(self, value: dict[object, object], depth: int) -> dict[str, Json]:

@@ -183,9 +183,10 @@ def show_failure(error: BaseException, *, json_output: TextIO | None, verbose: b
         lines.append(f"  Where: {parts['where']}")
     if "hint" in parts:
         lines.append(f"  Next:  {parts['hint']}")
-    sys.stderr.write(clean("\n".join(lines)) + "\n")
-    if verbose:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+    if sys.stderr is not None:  # None: it was closed before aie was started
+        sys.stderr.write(clean("\n".join(lines)) + "\n")
+        if verbose:
+            sys.stderr.write("".join(traceback.format_exception(error)))
     return 2 if isinstance(error, WrongUseError) else 1
 
 
