@@ -90,6 +90,7 @@ class AieHome:
             "PYTHONUTF8": "1",
         }
         self.command = [sys.executable, "-m", "aie"]
+        self.encoding = "utf-8"
 
     def __call__(self, *words: str, code: int = 0, stdin: str = "") -> Said:
         done = subprocess.run(
@@ -98,7 +99,7 @@ class AieHome:
             env=self.env,
             input=stdin,
             capture_output=True,
-            encoding="utf-8",
+            encoding=self.encoding,
             timeout=120,
             check=False,
         )

@@ -2,8 +2,8 @@
 
     python -m tests.soak_growth --events 1000000 --keep 20000
 
-It prints a line now and then, and ends with 1 when something goes on growing or was miscounted. What remains of an event
-for ever, so that it is known when it comes again, is shown apart: some bytes for each.
+It prints a line now and then, and ends with 1 when something goes on growing or was miscounted. What remains of an
+event for ever, so that it is known when it comes again, is shown apart: some bytes for each.
 """
 
 from __future__ import annotations

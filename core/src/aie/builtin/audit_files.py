@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from aie.audit import audit_line
+from aie.journal import sync_folder
 from aie.records import AuditRecord
 
 _BLOCK = 64 * 1024
@@ -66,7 +67,7 @@ class AuditFiles:
         finally:
             os.close(descriptor)
         if new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         if at_end:  # else there may be later records, or the beginning of one, behind these
             self._end = _End(path, size + len(data), records[-1].seq)
 
@@ -167,17 +168,6 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """So that a new file's name survives a power cut, where folders can be synced at all."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _day(record: AuditRecord) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn, TextIO
@@ -91,6 +92,8 @@ def root() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run a command and end the process: 0 done, 1 failed, 2 wrong usage."""
+    if args is None:
+        _speak_utf8()
     arguments = sys.argv[1:] if args is None else args
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -108,6 +111,12 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         code = _failed(error, own, verbose="--verbose" in arguments)
     _end(code if isinstance(code, int) else 0, own)
+
+
+def _speak_utf8() -> None:
+    """Begin anew where the locale made Python take another encoding for names of files: theirs are not all ASCII."""
+    if os.name == "posix" and sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "aie", *sys.argv[1:]])
 
 
 # What follows is imported when it is needed: nothing of it is needed by aie --help.
