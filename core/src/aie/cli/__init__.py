@@ -116,7 +116,7 @@ def main(args: list[str] | None = None) -> None:
 def _speak_utf8() -> None:
     """Begin anew where the locale made Python take another encoding for names of files: theirs are not all ASCII."""
     if os.name == "posix" and sys.getfilesystemencoding() != "utf-8" and sys.executable:
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "aie", *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", "-m", "aie", *sys.argv[1:]])  # noqa: S606 - that is us
 
 
 # What follows is imported when it is needed: nothing of it is needed by aie --help.
