@@ -391,6 +391,9 @@ class Engine:
         try:
             while not self._stopping:
                 live.nudge.clear()
+                if live.answers:
+                    await live.nudge.wait()
+                    continue
                 following = self._advance(live)
                 await self._write(live)
                 if len(following.calls) == 1 and not calls:
@@ -402,7 +405,7 @@ class Engine:
                 if calls:
                     await first(live.nudge.wait(), *calls)
                     calls = {call for call in calls if not call.done() and call not in live.left_behind}
-                elif not live.nudge.is_set():
+                elif not live.nudge.is_set() and not live.answers:
                     return
             await asyncio.gather(*calls)
             await self._write(live)
@@ -566,9 +569,7 @@ class Engine:
         self._mark_running(live, batch, now)
         batch.audit.append(self.trail.approval_decided(decided, evidence))
         self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
-        await self._ingest.commit(batch, surely=True)
-        self.approvals_revision += 1
-        self._nudge(live.seq)
+        await self._answered(live, batch)
         return Decision(True, decided, str(decided.state))
 
     async def resolve(self, run_seq: int, position: int, *, happened: bool, result: Json, by: str) -> None:
@@ -588,9 +589,17 @@ class Engine:
         batch.put_step(live.seq, live.run.steps[position])
         self._mark_running(live, batch, now)
         batch.audit.append(self.trail.uncertain_resolved(live.run, step, happened, now, by))
-        await self._ingest.commit(batch, surely=True)
-        self.approvals_revision += 1
-        self._nudge(live.seq)
+        await self._answered(live, batch)
+
+    async def _answered(self, live: Live, batch: Batch) -> None:
+        """Make a person's answer durable, and let the run go on with it only then."""
+        live.answers += 1
+        try:
+            await self._ingest.commit(batch, surely=True)
+        finally:
+            live.answers -= 1
+            self.approvals_revision += 1
+            self._nudge(live.seq)
 
     async def cancel(self, run_seq: int, *, by: str, reason: str) -> bool:
         """End a run here and now; False if it has ended. A call that is under way is not made undone."""

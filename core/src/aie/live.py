@@ -45,5 +45,6 @@ class Live:
     error: Mapping[str, str] | None = None
     batch: Batch = field(default_factory=Batch)  # waits to be committed
     busy: dict[int, Attempt | None] = field(default_factory=dict)  # by step; None: about to be made
+    answers: int = 0  # of persons, on their way to the journal: nothing is built on them, and nobody lets go of the run
     nudge: asyncio.Event | None = None  # set when something changed from outside
     left_behind: set[asyncio.Task[Any] | None] = field(default_factory=set)  # calls that would not end
