@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import os
 import threading
@@ -43,6 +44,8 @@ from aie.retention import Keeper
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
 from aie.templates import TemplateCompiler
+
+log = logging.getLogger("aie.orchestrator")
 
 T = TypeVar("T")
 LINGER_S = 60.0  # a command that is its own engine sees waits through that are shorter than this
@@ -121,6 +124,7 @@ class AsyncOrchestrator:
         self._lock: FileLock | None = None
         self._reader: Any = None
         self._looked_s = 0.0  # when this process last tried to become the engine
+        self._held_up_by = ""  # what kept it from that, in words
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -180,6 +184,7 @@ class AsyncOrchestrator:
                 f"the state folder cannot be used: {error.strerror}",
                 where=str(folder),
                 hint="check its permissions and its disk, or set AIE_STATE_DIR to a folder of yours",
+                passing=True,
             ) from error
         return lock
 
@@ -255,9 +260,17 @@ class AsyncOrchestrator:
     async def _take_over(self) -> None:
         """Become the engine if the one at work has ended, so that what was handed to it goes on; looks now and then."""
         now_s = time.monotonic()
-        if self.engine is None and now_s - self._looked_s >= TAKE_OVER_S:
-            self._looked_s = now_s
+        if self.engine is not None or now_s - self._looked_s < TAKE_OVER_S:
+            return
+        self._looked_s = now_s
+        try:
             await self.open()
+        except JournalError as error:  # what was handed over is on record: it waits until the journal can be written
+            if not error.passing:
+                raise
+            if error.message != self._held_up_by:
+                log.warning("%s: %s; %s. Trying again until it works.", error.where, error.message, error.hint)
+            self._held_up_by = error.message
 
     async def process_event(self, event: Event, *, forced: bool = False, linger_s: float = LINGER_S) -> EventResult:
         """Record an event, carry out what it starts, and come back when every run of it has ended or is parked.
