@@ -24,7 +24,7 @@ from aie.journal_file import log_bytes
 from aie.past import Past
 from tests.bench import on_aie, work
 from tests.bench.child import OUTPUT
-from tests.bench.load import keep_in_flight, rss_mb
+from tests.bench.load import rss_mb
 
 LOOK_S = 0.2
 STEADY = 1.2  # how many times as much the last third may take as the one before
@@ -73,7 +73,8 @@ class Soak:
         self.past = Past(self.orchestrator.engine.journal.reader)
         looking = asyncio.create_task(self._look_on())
         try:
-            await keep_in_flight(self._process, self._all(), self.in_flight)
+            events = self._all()
+            await asyncio.gather(*(self._work(events) for _ in range(self.in_flight)))
         finally:
             looking.cancel()
 
@@ -85,10 +86,11 @@ class Soak:
             if self.done % self.every == 0:
                 self._print()
 
-    async def _process(self, event: Event) -> None:
-        result = await self.orchestrator.process_event(event)
-        if [str(run.status) for run in result.runs] != ["succeeded"]:
-            raise SystemExit(f"{event.event_id} ended otherwise: {result}")
+    async def _work(self, events: Iterator[Event]) -> None:
+        for event in events:
+            result = await self.orchestrator.process_event(event)
+            if [str(run.status) for run in result.runs] != ["succeeded"]:
+                raise SystemExit(f"{event.event_id} ended otherwise: {result}")
 
     async def _look_on(self) -> None:
         while True:

@@ -32,6 +32,7 @@ log = logging.getLogger("aie.retention")
 LOOK_S = 10.0
 LONGEST_PAUSE_S = 600.0
 SHARE_AT_ONCE = 50  # what comes in does not wait for the pause to end once it is a fiftieth of what is kept
+LEAST_REST_S = 0.002
 SLICE_ROWS = 1_000  # about 5 µs each
 SLICE_BYTES = 1_000_000
 PAGE = 100  # events looked at together
@@ -97,12 +98,14 @@ class Limits:
 
     def reach(self, event: OldEvent) -> bool:
         """Whether this event, or one after it, may go."""
+        if event.received_at > self.now:  # the clock was wrong then
+            return event.seq < self.newest_event
         due = event.received_at < self.cutoff or event.seq <= max(self.last_event, self.last_by_size)
-        return (due or event.received_at > self.now) and event.seq < self.newest_event  # one of a wrong clock: go past
+        return due and event.received_at < self.settled and event.seq < self.newest_event
 
     def over(self, event: OldEvent, runs: Sequence[OldRun]) -> bool:
         """Whether it goes, its runs with it."""
-        if event.received_at >= self.settled or not all(
+        if not all(
             run.status in _ENDED and run.changed_at < self.settled and run.seq < self.newest_run for run in runs
         ):
             return False
@@ -170,6 +173,7 @@ class Keeper:
         while True:
             began_s = loop.time()
             part = self._next_slice()
+            took_s = 2 * (loop.time() - began_s)  # to take it away costs about as much as to find it
             if part.batch:
                 await journal.commit(part.batch)
                 total.events += part.removed.events
@@ -177,7 +181,7 @@ class Keeper:
                 total.audit += part.removed.audit
             elif not part.rows:
                 break
-            await self._make_way(loop.time() - began_s)
+            await self._make_way(took_s)
         if total:
             log.info("retention: %d events, %d runs, %d audit records", total.events, total.runs, total.audit)
         return total
@@ -221,9 +225,9 @@ class Keeper:
         self._seen = now
 
     async def _make_way(self, took_s: float) -> None:
-        """Let others work as long as the slice took; if any do, and it can wait, much longer."""
+        """Let others work; if any do, and it can wait, much longer than it took."""
         commits = self._engine.journal.commits
-        await asyncio.sleep(max(took_s, 0.002))
+        await asyncio.sleep(LEAST_REST_S)
         if self._engine.journal.commits > commits and not self._is_behind():
             await asyncio.sleep(8 * took_s)
 
@@ -269,6 +273,8 @@ class Keeper:
         mark = self._past.last_mark(event=coming, before=limits.cutoff)
         last = min(mark, self._delivered(), self._engine.journal.audit_seq - 1)
         self._audit_held_up = last < mark
+        if last < self._past.audit_start()[0]:
+            return
         going = 0
         for seq, size_bytes in self._past.audit_sizes(limit=SLICE_ROWS):
             if seq > last or part.full:
