@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,12 @@ if str(WORKSPACE) not in sys.path:
 # No example has to be fast: machines are shared, and a time limit would fail tests that are right.
 hypothesis.settings.register_profile("aie", deadline=None)
 hypothesis.settings.load_profile("aie")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is tested, and a shell that starts the tests in the background has them ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

@@ -39,7 +39,7 @@ def test_help_fits_eighty_columns_and_names_every_command_in_its_panel(aie: AieH
         elif line.startswith("│ "):
             words.append(line.split()[1])
     assert panels == {
-        "Set up": ["init", "plugins", "doctor"],
+        "Set up": ["init", "plugins", "connect", "doctor"],
         "Work": ["start", "run", "emit", "workflows", "events"],
         "Review": ["approvals", "runs", "audit"],
         "Options": ["--version", "-h,"],
@@ -48,8 +48,8 @@ def test_help_fits_eighty_columns_and_names_every_command_in_its_panel(aie: AieH
 
 @pytest.mark.parametrize(
     "words",
-    ["init", "start", "run", "emit", "doctor", "events", "events list", "events show", "runs", "runs list", "runs show",
-     "audit", "audit show", "audit verify"],
+    ["init", "start", "run", "emit", "doctor", "connect", "events", "events list", "events show", "runs",
+     "runs list", "runs show", "audit", "audit show", "audit verify"],
 )  # fmt: skip
 def test_the_help_of_every_command_fits_eighty_columns(aie: AieHome, words: str) -> None:
     lines = aie(*words.split(), "--help").out.splitlines()

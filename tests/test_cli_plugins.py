@@ -66,7 +66,7 @@ RICH = """
             click.echo(f"shop says {word}")
         return command
 """
-NOTHING = {"actions": [], "event_types": [], "sources": [], "sinks": [], "channels": []}
+NOTHING = {"actions": [], "event_types": [], "sources": [], "sinks": [], "channels": [], "connections": []}
 
 
 @pytest.fixture
@@ -111,6 +111,7 @@ def test_list_shows_what_works_what_is_off_and_what_is_broken_and_why(aie: Comma
         "sources": ["vault.files"],
         "sinks": [],
         "channels": ["vault.notes", "vault.notices"],
+        "connections": [],
     }
 
 
@@ -175,6 +176,7 @@ def test_show_has_events_actions_settings_and_what_it_touches(aie: CommandLine) 
         "sources": [],
         "sinks": [],
         "channels": [],
+        "connections": [],
         "settings": [
             {
                 "name": "url",

@@ -297,7 +297,7 @@ def test_nobody_can_take_the_name_that_decisions_are_known_by(tmp_path: Path) ->
 
 
 def test_a_preview_that_fails_does_not_keep_the_request_from_coming(tmp_path: Path) -> None:
-    def preview(params: object) -> str:
+    def preview(params: object, context: object) -> str:
         raise RuntimeError("no preview today")
 
     class Odd:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from logging import Logger
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, field
 from pydantic import BaseModel
 
+from aie.credentials import Credentials
 from aie.events import Event
 from aie.plain import Json
 
@@ -24,6 +25,17 @@ class Effect(StrEnum):
     NONE = "none"  # nothing outside aie's own journal
     LOCAL = "local"  # this machine and its vault
     EXTERNAL = "external"  # leaves the house: asks a person first
+
+
+LOCKED_BY_DEFAULT = frozenset(
+    {
+        *("to", "cc", "bcc", "recipient", "recipients", "attendees", "reply_to"),
+        *("amount", "total", "price", "currency", "items", "quantity"),
+        *("account", "iban", "bic", "bank_account", "customer_id", "customer_email", "customer_name", "partner_id"),
+        *("employee", "journal", "url", "host"),
+    }
+)
+"""Parameters that say who gets something, how much, and from where: nobody changes them in passing."""
 
 
 class ActionContext(Struct, frozen=True):
@@ -43,6 +55,8 @@ class ActionContext(Struct, frozen=True):
     settings: Any  # the plugin's own settings model, validated
     log: Logger
     approval: Mapping[str, Json] | None = None  # how the person decided, where one was asked
+    credentials: Credentials = field(default_factory=Credentials.none)  # of the plugin's connection
+    cache_dir: Path = Path()  # a folder of the plugin's own, perhaps not there yet; what is in it can be lost
 
 
 class Outcome(Struct, frozen=True):
@@ -86,13 +100,21 @@ class ActionHandler:
     note_kind: str = "APPROVAL"  # how approval notes are named: EMAIL, INVOICE, LINKEDIN_POST, CALENDAR, EXPENSE
     title_field: str | None = None  # the parameter that names the request in one line
     body_field: str | None = None  # the parameter shown as the body of the approval note
-    locked_fields: frozenset[str] = frozenset()  # a person may not change these while approving
-    preview: Callable[[Any], str] | None = None  # Markdown: what exactly will happen
+    locked_fields: frozenset[str] | None = None  # not to be changed while approving; None: see LOCKED_BY_DEFAULT
+    preview: Callable[[Any, ActionContext], Awaitable[str] | str] | None = None  # Markdown: what exactly will happen
+    facts: Callable[[Any, ActionContext], Mapping[str, Json]] | None = None  # for approval rules; local and fast
+    expires_after: timedelta | None = None  # a request for it that nobody answered by then is rejected
     touches: tuple[str, ...] = ()  # hosts, vault folders and commands, for people to read
 
     @property
     def asks_first(self) -> bool:
         return self.effect is Effect.EXTERNAL if self.asks is None else self.asks
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """The parameters a person cannot change while approving."""
+        named = LOCKED_BY_DEFAULT if self.locked_fields is None else self.locked_fields
+        return named & self.params.model_fields.keys()
 
     @property
     def intent_first(self) -> bool:

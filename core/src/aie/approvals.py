@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from aie.credentials import Credentials
 from aie.plain import Json
 
 
@@ -79,7 +80,9 @@ class ApprovalDesk(Protocol):
     settings: Any
     vault: Path
     timezone: ZoneInfo
+    credentials: Credentials  # of the plugin's connection
     log: Logger
+    cache_dir: Path  # a folder of the plugin's own, perhaps not there yet; what is in it can be lost
 
     @property
     def now(self) -> datetime:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 from datetime import datetime
 
 from aie import schema
 from aie.act import BoundTraits
+from aie.actions import ActionContext
 from aie.approvals import Approval, ApprovalState
 from aie.events import Event, EventType
 from aie.ingest import DECISIONS
@@ -18,8 +21,10 @@ from aie.trail import Trail
 
 log = logging.getLogger("aie.asking")
 
+PREVIEW_WITHIN_S = 10.0
 
-def ask(live: Live, record: StepRecord, traits: BoundTraits, trail: Trail) -> None:
+
+async def ask(live: Live, record: StepRecord, traits: BoundTraits, trail: Trail, context: ActionContext) -> None:
     """Add the request for a step to what the run writes."""
     run, handler, params = live.run, traits.handler, dict(record.params or {})
     action_type = run.workflow.steps[record.index].action_type
@@ -27,20 +32,21 @@ def ask(live: Live, record: StepRecord, traits: BoundTraits, trail: Trail) -> No
     reason = f"{run.event['event_type']} from {run.event['source']} ({run.event['event_id']})"
     live.batch.add(
         schema.ADD_APPROVAL, record.approval_id, live.seq, record.index, action_type, handler.note_kind, title,
-        _shown(traits, params), digest(params), run.workflow.hash, reason, str(ApprovalState.PENDING),
+        await _shown(traits, params, context), digest(params), run.workflow.hash, reason, str(ApprovalState.PENDING),
         stamp(record.at), None, None, None, None, None, None,
     )  # fmt: skip
     live.batch.audit.append(trail.approval_requested(run, record, title, digest(params)))
 
 
-def _shown(traits: BoundTraits, params: dict[str, Json]) -> str:
-    """What will happen, in the action's own words if it has any."""
+async def _shown(traits: BoundTraits, params: dict[str, Json], context: ActionContext) -> str:
+    """What will happen, in the action's own words if it has any and finds them in time."""
     handler = traits.handler
     body = str(params.get(handler.body_field or "") or "")
     if handler.preview is None:
         return body
     try:
-        return str(handler.preview(traits.parsed(params)))
+        answer = handler.preview(traits.parsed(params), context)
+        return str(await asyncio.wait_for(answer, PREVIEW_WITHIN_S) if inspect.isawaitable(answer) else answer)
     except Exception as error:  # plugin code: the request must come all the same, and it shows all values anyway
         log.error("the preview of %s failed: %s", traits.bound.name, error)
         return body

@@ -4,6 +4,7 @@ Environment variables win over the file:
 
 - ``AIE_VAULT``: the vault, instead of looking for ``aie.toml`` upward from the current folder;
 - ``AIE_STATE_DIR``, ``AIE_TIMEZONE``, ``AIE_MAX_RUNS``: the keys ``state_dir``, ``timezone``, ``max_runs``;
+- ``AIE_KEYRING``: ``off`` keeps credentials in files even where the system has a keyring;
 - ``AIE_<PLUGIN>__<FIELD>``: one setting of a plugin, ``AIE_<PLUGIN>__<TABLE>__<FIELD>`` one within a table of it. A
   value that starts with ``[`` or ``{`` is read as JSON, anything else is text. The plugin of the top-level tables
   ``schedules``, ``scripts`` and ``logs`` is ``core``.
@@ -52,7 +53,7 @@ _KEYS = (
     "plugins",
     *CORE_TABLES,
 )
-_VARIABLES = ("AIE_VAULT", "AIE_STATE_DIR", "AIE_TIMEZONE", "AIE_MAX_RUNS")
+_VARIABLES = ("AIE_VAULT", "AIE_STATE_DIR", "AIE_TIMEZONE", "AIE_MAX_RUNS", "AIE_KEYRING")
 _SETTING_VARIABLE = re.compile(r"AIE_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)__([A-Z0-9_]+)")
 _SYNCED = re.compile(
     r"(onedrive|dropbox|google ?drive|my drive|icloud ?drive|cloudstorage|nextcloud)( |-|$)"
@@ -200,6 +201,16 @@ class Config:
             warnings=(*folder_warnings, *place_warnings(state_dir, vault, env), *_variable_warnings(env)),
         )
 
+    @property
+    def credentials_dir(self) -> Path:
+        """Where credentials are kept: beside the journal, but never in the vault."""
+        inside = self.state_dir.is_relative_to(self.vault)
+        return (_usual_state_dir(self.vault) if inside else self.state_dir) / "credentials"
+
+    def cache_dir(self, plugin: str) -> Path:
+        """A folder of the plugin's own, which may not be there yet. What is in it can be lost at any time."""
+        return self.state_dir / "cache" / plugin
+
     def plugin_table(self, name: str) -> dict[str, Any]:
         """The settings of a plugin as written, the environment's over the file's; a copy."""
         return _merged(self.tables.get(name, {}), self.overrides.get(name, {}))
@@ -316,6 +327,10 @@ def _machine_timezone() -> ZoneInfo:
 def _state_dir(file: _File, vault: Path, env: Mapping[str, str]) -> Path:
     if said := env.get("AIE_STATE_DIR", "") or file.text_of("state_dir"):
         return (vault / Path(said).expanduser()).resolve()
+    return _usual_state_dir(vault)
+
+
+def _usual_state_dir(vault: Path) -> Path:
     mark = hashlib.sha256(os.fsencode(vault)).hexdigest()[:8]
     return Path(platformdirs.user_state_dir("aie", appauthor=False)) / f"{vault.name or 'vault'}-{mark}"
 

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aie.approvals import Approval, ApprovalChannel, Decision, Notice
+from aie.credentials import Credentials
 from aie.engine import Engine
 from aie.errors import JournalError
 from aie.journal import Batch
@@ -28,7 +29,9 @@ class Desk:
         self.settings: Any = offer.settings
         self.vault: Path = engine.config.vault
         self.timezone: ZoneInfo = engine.config.timezone
+        self.credentials: Credentials = engine.credentials.of(offer.plugin)
         self.log = logging.getLogger(f"aie.plugin.{offer.plugin}")
+        self.cache_dir: Path = engine.config.cache_dir(offer.plugin)
 
     @property
     def now(self) -> datetime:

@@ -5,14 +5,15 @@ It only looks. Nothing is written, and the journal of a running engine is read b
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 import apsw
@@ -22,6 +23,8 @@ from aie import schema
 from aie.builtin.schedule import Schedule, named_schedules, next_times, workflow_schedule
 from aie.catalogue import Catalogue
 from aie.config import CORE, FILE_NAME, Config
+from aie.connections import CheckContext, Connection, Finding, Level
+from aie.credentials import CredentialStore
 from aie.errors import AieError, JournalError, PluginError
 from aie.events import EventType
 from aie.history import History
@@ -29,7 +32,7 @@ from aie.journal import FILE_NAME as JOURNAL_NAME
 from aie.journal import WAL_SAFE_FROM
 from aie.journal_file import look, present, refuse_damage
 from aie.library import Library, Shelf
-from aie.plugins.plugin import PluginState
+from aie.plugins.plugin import Offer, PluginState
 from aie.plugins.registry import Registry
 from aie.run import RunStatus
 from aie.templates import TemplateCompiler
@@ -37,14 +40,8 @@ from aie.workflow import Workflow
 
 LITTLE_SPACE_BYTES = 1_000_000_000
 NO_SPACE_BYTES = 100_000_000
-
-
-class Level(StrEnum):
-    """How something stands."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
+CONNECTION_WITHIN_S = 10.0
+SOON_DAYS = 14  # before a connection ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,8 @@ class Check:
     hint: str = ""
 
 
-def examine(vault: Path, env: Mapping[str, str], now: datetime) -> Iterator[Check]:
-    """Everything, in the order in which one thing stands on another; :class:`Check` by Check."""
+def examine(vault: Path, env: Mapping[str, str], now: datetime, *, offline: bool = False) -> Iterator[Check]:
+    """Everything, in the order in which one thing stands on another; ``offline`` asks no service how it stands."""
     try:
         config = Config.load(vault, env)
     except AieError as error:
@@ -72,6 +69,7 @@ def examine(vault: Path, env: Mapping[str, str], now: datetime) -> Iterator[Chec
     yield from _state(config)
     yield _sqlite()
     yield from _plugins(registry)
+    yield from _connections(config, registry, env, now, offline)
     yield from _workflows(library.shelf, registry)
     yield from _schedules(library.shelf, registry, config, now)
     yield from _journal(config, now)
@@ -219,6 +217,70 @@ def _plugins(registry: Registry) -> Iterator[Check]:
         else:
             level = Level.WARN if info.reason else Level.OK
             yield Check("plugin", level, f"{name}: {info.reason}" if info.reason else name, info.hint)
+
+
+def _connections(
+    config: Config, registry: Registry, env: Mapping[str, str], now: datetime, offline: bool
+) -> Iterator[Check]:
+    store = CredentialStore(config.credentials_dir, env)
+    offers = [offer for offer in registry.connections() if _is_used(offer, store)]
+
+    async def look_at_all() -> list[list[Finding]]:
+        return await asyncio.gather(*(_look_at(offer, store, config, now, offline) for offer in offers))
+
+    for offer, findings in zip(offers, asyncio.run(look_at_all()), strict=True):
+        for found in findings:
+            message = store.masked(f"{offer.item.name}: {found.message}")
+            yield Check("connection", found.level, message, store.masked(found.hint))
+
+
+def _is_used(offer: Offer[Connection], store: CredentialStore) -> bool:
+    used = offer.item.used
+    return store.of(offer.item.name).record is not None or used is None or bool(used(offer.settings))
+
+
+async def _look_at(
+    offer: Offer[Connection], store: CredentialStore, config: Config, now: datetime, offline: bool
+) -> list[Finding]:
+    """How a connection stands: by what is known here, then by what its service says."""
+    name, credentials = offer.item.name, store.of(offer.item.name)
+    again = f"aie connect {name}"
+    try:
+        record = credentials.record
+    except AieError as error:
+        return [Finding(Level.FAIL, error.message, error.hint)]
+    if record is None and offer.item.used is None:
+        return [Finding(Level.WARN, "not connected", again)]
+    findings = []
+    if record is not None and record.trouble:
+        findings.append(Finding(Level.FAIL, record.trouble, again))
+    if record is not None and record.expires_at is not None:
+        left_days = (record.expires_at - now).total_seconds() / 86_400
+        day = f"{record.expires_at.astimezone(config.timezone):%Y-%m-%d}"
+        if left_days <= 0:
+            findings.append(Finding(Level.FAIL, f"the connection ended on {day}", again))
+        elif left_days <= SOON_DAYS:
+            findings.append(Finding(Level.WARN, f"the connection ends on {day}, in {left_days:.0f} days", again))
+    if not offline and offer.item.check is not None:
+        log = logging.getLogger(f"aie.plugin.{offer.plugin}")
+        context = CheckContext(
+            offer.settings, config.vault, config.timezone, credentials, now, log, config.cache_dir(offer.plugin)
+        )
+        findings += await _asked(offer.item.check(context), again)
+    whose = f" as {record.account}" if record and record.account else ""
+    return findings or [Finding(Level.OK, f"connected{whose}" + (", not asked now" if offline else ""))]
+
+
+async def _asked(check: Awaitable[Sequence[Finding]], again: str) -> list[Finding]:
+    try:
+        return list(await asyncio.wait_for(check, CONNECTION_WITHIN_S))
+    except TimeoutError:
+        hint = "look at the network and at the service, then try again"
+        return [Finding(Level.FAIL, f"no answer within {CONNECTION_WITHIN_S:g} s", hint)]
+    except AieError as error:
+        return [Finding(Level.FAIL, _with_place(error), error.hint or again)]
+    except Exception as error:  # plugin code may raise anything
+        return [Finding(Level.FAIL, f"the check failed: {type(error).__name__}: {error}", again)]
 
 
 def _workflows(shelf: Shelf, registry: Registry) -> Iterator[Check]:

@@ -17,12 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from aie import asking, machine, probation, schema
 from aie.act import GRACE_S, BoundTraits, DirectCaller, PluginCaller, overdue
 from aie.actions import ActionContext, Effect
 from aie.admission import WITHIN, Admission
 from aie.approvals import ApprovalState, Decision
 from aie.config import Config
+from aie.credentials import CredentialStore
 from aie.errors import DefinitionError, EventError, JournalError, NotFoundError
 from aie.events import Event
 from aie.history import History
@@ -61,8 +64,10 @@ class Engine:
         ids: Ids | None = None,
         caller: PluginCaller | None = None,
         open_journal: Callable[[Path], Journal] = Journal,
+        credentials: CredentialStore | None = None,
     ) -> None:
         self.config = config
+        self.credentials = credentials or CredentialStore(None, {})
         self.registry = registry
         self.library = library
         self.clock: Clock = clock or SystemClock()
@@ -433,10 +438,9 @@ class Engine:
     def _put_step(self, live: Live, record: StepRecord, duration_ms: int | None = None) -> None:
         live.batch.put_step(live.seq, record)
         if record.status is StepStatus.ASKED:
-            asking.ask(live, record, self.traits_of(live.run.workflow.steps[record.index].action_type), self.trail)
-            self.approvals_revision += 1
+            live.to_ask.append(record)
         elif record.approval_id is not None or record.status is StepStatus.UNCERTAIN:
-            self.approvals_revision += 1
+            live.batch.then.append(self._show_anew)
         traits = self._traits.get(live.run.workflow.steps[record.index].action_type)
         effect: Effect | None = traits.handler.effect if traits else None
         fields = self.trail.step(live.run, record, effect=effect, duration_ms=duration_ms)
@@ -445,10 +449,20 @@ class Engine:
 
     async def _write(self, live: Live) -> None:
         """Commit what the run has gathered, then start the runs that came with it."""
+        while live.to_ask:
+            record = live.to_ask.pop(0)
+            traits = self.traits_of(live.run.workflow.steps[record.index].action_type)
+            call = Call(record.index, 0, record.params or {}, "", False)
+            await asking.ask(live, record, traits, self.trail, self._context(live, call, traits))
+            live.batch.then.append(self._show_anew)
         if not live.batch:
             return
         batch, live.batch = live.batch, Batch()
         await self._ingest.commit(batch, surely=True)
+
+    def _show_anew(self) -> None:
+        """Approvals or notices are others than before, and channels should look."""
+        self.approvals_revision += 1
 
     async def _carry_out(self, live: Live, call: Call) -> None:
         """Make one call and take its outcome into the run."""
@@ -473,6 +487,7 @@ class Engine:
     ) -> None:
         """The outcome of a call, into the run and into what it writes next."""
         call = attempt.call
+        outcome = self._masked(outcome)
         try:
             self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
         except (EventError, NotFoundError) as error:
@@ -482,6 +497,13 @@ class Engine:
         del live.busy[call.index]
         duration_ms = max(0, round((now - attempt.began).total_seconds() * 1000))
         self._put_step(live, live.run.steps[call.index], duration_ms)
+
+    def _masked(self, outcome: CallOutcome) -> CallOutcome:
+        """The outcome with no secret in what it says went wrong: services like to quote what they were sent."""
+        if not isinstance(outcome, Failure | Unknown):
+            return outcome
+        error = {name: self.credentials.masked(text) for name, text in outcome.error.items()}
+        return structs.replace(outcome, error=error)
 
     async def _watch_attempts(self) -> None:
         """Look for handlers that do not even end when cancelled, and let their runs go on without them."""
@@ -525,6 +547,8 @@ class Engine:
             settings=traits.bound.settings,
             log=traits.log,
             approval=record.approval if record else None,
+            credentials=self.credentials.of(traits.bound.plugin),
+            cache_dir=self.config.cache_dir(traits.bound.plugin),
         )
 
     def _nudge(self, seq: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from aie.credentials import Credentials
 from aie.engine import Engine
 from aie.errors import JournalError
 from aie.events import Event
@@ -33,7 +34,9 @@ class Feed:
         self.vault: Path = engine.config.vault
         self.timezone: ZoneInfo = engine.config.timezone
         self.clock: Clock = engine.clock
+        self.credentials: Credentials = engine.credentials.of(offer.plugin)
         self.log = logging.getLogger(f"aie.plugin.{offer.plugin}")
+        self.cache_dir: Path = engine.config.cache_dir(offer.plugin)
         self._cursor = engine.history.cursor(self._cursor_name)
 
     @property
@@ -76,8 +79,9 @@ class Feed:
             except Exception as error:  # plugin code may raise anything
                 if isinstance(error, JournalError) and error.damaged:
                     raise
+                told = self._engine.credentials.masked(str(error) or type(error).__name__)
                 self.log.error(
-                    "the source %s failed and is started again in %g s: %s", self._source.name, delay_s, error
+                    "the source %s failed and is started again in %g s: %s", self._source.name, delay_s, told
                 )
             if (self.clock.now() - began).total_seconds() > MAX_RESTART_S:
                 delay_s = 1.0

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
+from aie.connections import Connection
 from aie.events import EventTypeSpec
 from aie.records import AuditSink
 from aie.sources import EventSource
@@ -57,6 +58,11 @@ def aie_audit_sinks(settings: Any) -> Sequence[AuditSink]:  # type: ignore[empty
 @hookspec
 def aie_approval_channels(settings: Any) -> Sequence[ApprovalChannel]:  # type: ignore[empty-body]
     """The views in which a person sees requests and answers them."""
+
+
+@hookspec
+def aie_connections(settings: Any) -> Sequence[Connection]:  # type: ignore[empty-body]
+    """The accounts this plugin needs access to, which ``aie connect NAME`` makes and ``aie doctor`` looks at."""
 
 
 @hookspec

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from aie.journal import Batch
 from aie.machine import Call
-from aie.run import Run, RunStatus
+from aie.run import Run, RunStatus, StepRecord
 
 
 class Standing(Struct, frozen=True):
@@ -46,5 +46,6 @@ class Live:
     batch: Batch = field(default_factory=Batch)  # waits to be committed
     busy: dict[int, Attempt | None] = field(default_factory=dict)  # by step; None: about to be made
     answers: int = 0  # of persons, on their way to the journal: nothing is built on them, and nobody lets go of the run
+    to_ask: list[StepRecord] = field(default_factory=list)  # the requests that go with ``batch``
     nudge: asyncio.Event | None = None  # set when something changed from outside
     left_behind: set[asyncio.Task[Any] | None] = field(default_factory=set)  # calls that would not end

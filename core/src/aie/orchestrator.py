@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from aie.act import PluginCaller
 from aie.config import Config
+from aie.credentials import CredentialStore
 from aie.delivery import Delivery
 from aie.desk import Channels
 from aie.engine import Engine
@@ -112,8 +113,10 @@ class AsyncOrchestrator:
         self.library = Library(self.config.workflow_folders, self.compiler)
         self.registry = Registry.load(self.config, extra=plugins)
         self.clock: Clock = clock or SystemClock()
+        self.credentials = CredentialStore(self.config.credentials_dir, os.environ if env is None else env)
         self._seams: dict[str, Any] = {
             "clock": self.clock, "ids": ids, "caller": caller, "open_journal": open_journal,
+            "credentials": self.credentials,
         }  # fmt: skip
         self.engine: Engine | None = None
         self.delivery: Delivery | None = None

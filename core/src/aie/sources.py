@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from aie.credentials import Credentials
 from aie.events import Event
 from aie.plain import Json
 from aie.seams import Clock
@@ -31,7 +32,9 @@ class SourceContext(Protocol):
     vault: Path
     timezone: ZoneInfo
     clock: Clock
+    credentials: Credentials  # of the plugin's connection
     log: Logger
+    cache_dir: Path  # a folder of the plugin's own, perhaps not there yet; what is in it can be lost
 
     @property
     def cursor(self) -> Json: ...

@@ -16,6 +16,7 @@ import click
 COMMANDS = {
     "init": ("init", "Make a vault, or adopt the one you have.", "Set up"),
     "plugins": ("plugins", "What is installed, and what it adds.", "Set up"),
+    "connect": ("connect", "Give a plugin access to an account, and try it.", "Set up"),
     "doctor": ("doctor", "Check the whole set-up; says what to mend first.", "Set up"),
     "start": ("start", "Watch everything and run workflows until stopped.", "Work"),
     "run": ("run", "Run one workflow now.", "Work"),

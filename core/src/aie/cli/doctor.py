@@ -11,21 +11,23 @@ import rich_click as click
 
 from aie.cli.output import Output, common_options
 from aie.config import find_vault
-from aie.doctor import Check, Level, examine
+from aie.connections import Level
+from aie.doctor import Check, examine
 
 WIDTH = 80
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Ask no service whether its connection works.")
 @common_options
-def command(vault: Path | None, output: Output) -> int:
+def command(offline: bool, vault: Path | None, output: Output) -> int:
     """Check the whole set-up, and say what to mend first.
 
     Each line is ok, warn or FAIL. The exit code is 1 when anything is FAIL.
     """
     place = vault if vault is not None else find_vault(Path.cwd(), os.environ)
     checks = []
-    for check in examine(place, os.environ, datetime.now(UTC)):
+    for check in examine(place, os.environ, datetime.now(UTC), offline=offline):
         checks.append(check)
         output.record({"area": check.area, "level": str(check.level), "message": check.message, "hint": check.hint})
         for line in lines_of(check):

@@ -25,6 +25,7 @@ KINDS = {
     "sources": "sources",
     "sinks": "audit sinks",
     "channels": "approval channels",
+    "connections": "connections",
 }
 
 
@@ -178,6 +179,7 @@ def _details(plugin: Plugin) -> dict[str, list[dict[str, Any]]]:
         ],
         "sinks": [{"name": sink.name, "summary": sink.summary} for sink in plugin.sinks],
         "channels": [{"name": channel.name, "summary": channel.summary} for channel in plugin.channels],
+        "connections": [{"name": each.name, "summary": each.summary} for each in plugin.connections],
         "settings": _settings(plugin),
     }
 
@@ -286,7 +288,7 @@ def _sheet(details: Mapping[str, list[dict[str, Any]]]) -> list[str]:
         lines += ["", *wrapped(_titled("Source", source))]
         lines += labelled("emits", ", ".join(source["event_types"]), width=9)
         lines += labelled("watches", source["watching"], width=9) if source["watching"] else []
-    for word, kind in (("Audit sink", "sinks"), ("Approval channel", "channels")):
+    for word, kind in (("Audit sink", "sinks"), ("Approval channel", "channels"), ("Connection", "connections")):
         for item in details[kind]:
             lines += ["", *wrapped(_titled(word, item))]
     if details["settings"]:

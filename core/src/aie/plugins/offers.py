@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from aie.actions import ActionHandler, Effect
 from aie.approvals import ApprovalChannel
+from aie.connections import Connection
 from aie.errors import EventError
 from aie.events import EventTypeSpec
 from aie.plain import check_json
@@ -75,10 +76,10 @@ def _check_handler(handler: Any) -> tuple[str, str]:
         )
     if not isinstance(handler.effect, Effect):
         return f"has the effect {one_line(repr(handler.effect))}", "set effect to Effect.NONE, .LOCAL or .EXTERNAL"
-    for field in ("look_up", "preview"):
+    for field in ("look_up", "preview", "facts"):
         if getattr(handler, field) is not None and not callable(getattr(handler, field)):
             return f"has a {field} that cannot be called", f"set {field} to a function, or None"
-    named = [handler.title_field, handler.body_field, *sorted(handler.locked_fields)]
+    named = [handler.title_field, handler.body_field, *sorted(handler.locked_fields or ())]
     for parameter in named:
         if parameter is not None and parameter not in handler.params.model_fields:
             fields = ", ".join(handler.params.model_fields) or "none"
@@ -116,6 +117,13 @@ def _check_channel(channel: Any) -> tuple[str, str]:
     return _check_callable(channel, "sync")
 
 
+def _check_connection(connection: Any) -> tuple[str, str]:
+    for optional in ("check", "used"):
+        if getattr(connection, optional) is not None and not callable(getattr(connection, optional)):
+            return f"has a {optional} that cannot be called", f"set {optional} to a function, or None"
+    return _check_callable(connection, "connect")
+
+
 def _check_callable(item: object, field: str) -> tuple[str, str]:
     if callable(getattr(item, field)):
         return "", ""
@@ -128,4 +136,5 @@ _CHECKS: dict[type[Any], Callable[[Any], tuple[str, str]]] = {
     EventSource: _check_source,
     AuditSink: _check_sink,
     ApprovalChannel: _check_channel,
+    Connection: _check_connection,
 }

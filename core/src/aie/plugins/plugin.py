@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
+from aie.connections import Connection
 from aie.events import EventTypeSpec
 from aie.plugins.guard import BrokenPluginError, guarded
 from aie.records import AuditSink
@@ -35,7 +36,7 @@ class PluginInfo:
     """One installed plugin, for people and for ``--json``.
 
     ``reason`` is one sentence: why it is broken or off, or what of it is not used. ``adds`` has the names it offers
-    under ``actions, event_types, sources, sinks, channels``, and is empty unless the plugin was loaded.
+    under ``actions, event_types, sources, sinks, channels, connections``, and is empty unless the plugin was loaded.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Plugin:
     handlers: tuple[ActionHandler, ...] = ()
     sinks: tuple[AuditSink, ...] = ()
     channels: tuple[ApprovalChannel, ...] = ()
+    connections: tuple[Connection, ...] = ()
 
     def command(self) -> click.Command | None:
         """The plugin's own command, or None. Raises BrokenPluginError if its hook fails."""
@@ -100,5 +102,6 @@ class Plugin:
             "sources": self.sources,
             "sinks": self.sinks,
             "channels": self.channels,
+            "connections": self.connections,
         }
         return {kind: tuple(item.name for item in items) for kind, items in offered.items() if items}

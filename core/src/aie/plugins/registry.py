@@ -9,6 +9,7 @@ from types import MappingProxyType
 from aie.approvals import ApprovalChannel
 from aie.catalogue import Catalogue
 from aie.config import CORE, Config, nearest
+from aie.connections import Connection
 from aie.errors import NotFoundError
 from aie.events import EventTypeSpec
 from aie.plugins.advice import missing_action, unusable
@@ -122,6 +123,9 @@ class Registry:
 
     def channels(self) -> tuple[Offer[ApprovalChannel], ...]:
         return tuple(Offer(p.name, item, p.settings) for p in self._plugins.values() for item in p.channels)
+
+    def connections(self) -> tuple[Offer[Connection], ...]:
+        return tuple(Offer(p.name, item, p.settings) for p in self._plugins.values() for item in p.connections)
 
     def _usable_actions(self) -> dict[str, BoundHandler]:
         usable = {bound.name: bound for offers in self._offered.values() for bound in offers}
