@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aie.actions import ActionContext, ActionHandler, Effect, Outcome
-from aie.builtin.durations import instant_of, seconds_in
 from aie.builtin.flow import EMIT_EVENT, REQUEST_APPROVAL, RUN_WORKFLOW, WAIT
+from aie.durations import instant_of, seconds_in
 from aie.errors import ActionError
 from aie.events import Event
 

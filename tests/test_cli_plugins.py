@@ -110,7 +110,7 @@ def test_list_shows_what_works_what_is_off_and_what_is_broken_and_why(aie: Comma
         "event_types": [],
         "sources": ["vault.files"],
         "sinks": [],
-        "channels": ["vault.notes", "vault.notices"],
+        "channels": ["vault.notes", "vault.notices", "vault.waiting"],
         "connections": [],
     }
 

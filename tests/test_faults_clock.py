@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aie import AsyncOrchestrator, Event, RetryableError
-from aie.builtin.durations import instant_of
 from aie.builtin.schedule import Schedule, due
+from aie.durations import instant_of
 from aie.run import RunStatus
 from tests.stand_ins import MONDAY, Scripted, make_vault, workflow
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from aie import machine
 from aie.errors import ParameterError, PluginError
 from aie.machine import Advance, Call, Failure, Looked, Success, Unknown
+from aie.permission import Permission
 from aie.plain import Json
 from aie.run import Run, RunStatus, StepStatus
 from aie.templates import TemplateCompiler
-from aie.workflow import parse_workflow
+from aie.workflow import Step, parse_workflow
 from tests.stand_ins import workflow
 
 NOW = datetime(2026, 2, 9, 17, 30, tzinfo=UTC)
@@ -32,6 +33,10 @@ class Kind:
     repeatable: bool = True
     can_look: bool = False
     optional: frozenset[str] = frozenset()
+    outside: bool = True
+
+    def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
+        return Permission("ask" if self.asks_first else "allow")
 
     def check(self, params: Mapping[str, Json]) -> None:
         if "bad" in params:

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -22,8 +23,11 @@ from aie.actions import ActionContext, ActionHandler, Effect, LookUp, Outcome
 from aie.errors import ActionError, AieError, EventError, ParameterError, RetryableError, UncertainError
 from aie.events import Event
 from aie.machine import Call, CallOutcome, Failure, Looked, Success, Unknown, error_of
+from aie.permission import Permission
 from aie.plain import Json, check_json
 from aie.plugins.plugin import BoundHandler
+from aie.run import Run
+from aie.workflow import Step
 
 GRACE_S = 1.0  # for a handler to end after it was cancelled, before it is left behind
 
@@ -38,19 +42,28 @@ worth_retrying = retry_if_exception(
 """Whether another attempt may succeed after this exception."""
 
 
+class Judge(Protocol):
+    """Says whether a step may be carried out at once."""
+
+    def __call__(
+        self, traits: BoundTraits, run: Run, step: Step, params: Mapping[str, Json], now: datetime
+    ) -> Permission: ...
+
+
 @dataclass(frozen=True)
 class BoundTraits:
     """What the machine needs to know of one installed action."""
 
     bound: BoundHandler
+    judge: Judge
 
     @cached_property
     def handler(self) -> ActionHandler:
         return self.bound.handler
 
-    @property
-    def asks_first(self) -> bool:
-        return self.handler.asks_first
+    @cached_property
+    def outside(self) -> bool:
+        return self.handler.effect is Effect.EXTERNAL
 
     @property
     def repeatable(self) -> bool:
@@ -71,6 +84,9 @@ class BoundTraits:
 
     def check(self, params: Mapping[str, Json]) -> None:
         self.parsed(params)
+
+    def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
+        return self.judge(self, run, step, params, now)
 
     def parsed(self, params: Mapping[str, Json]) -> BaseModel:
         """The parameters as the action's own model; :class:`ParameterError` names each that does not fit.

@@ -113,8 +113,7 @@ class ActionHandler:
     @property
     def locked(self) -> frozenset[str]:
         """The parameters a person cannot change while approving."""
-        named = LOCKED_BY_DEFAULT if self.locked_fields is None else self.locked_fields
-        return named & self.params.model_fields.keys()
+        return LOCKED_BY_DEFAULT if self.locked_fields is None else self.locked_fields
 
     @property
     def intent_first(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +23,18 @@ class ApprovalState(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One parameter that a person changed while approving."""
+
+    field: str
+    before: Json
+    after: Json
+
+    def plain(self) -> dict[str, Json]:
+        return {"field": self.field, "before": self.before, "after": self.after}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,13 @@ class Approval:
     decided_by: str = ""
     channel: str = ""
     comment: str = ""
+    rule: str = ""  # the rule of aie.toml that has it asked; '' when it is the action itself
+    required_channel: str = ""  # the only one that may decide; '' for any
+    problem: str = ""  # why a rule that might have said otherwise could not be applied
+    editable: tuple[str, ...] = ()  # parameters a person may change while approving
+    body_field: str = ""  # the one of them that is the text of the note
+    source_note: str = ""  # the vault path of the note or file that started it
+    edits: tuple[Edit, ...] = ()  # what the person who approved it changed
     step_status: str = ""  # how the step stands: asked, started, succeeded, failed, …
     step_result: Json = None
     step_error: str = ""
@@ -104,10 +123,20 @@ class ApprovalDesk(Protocol):
         """What else waits for a person's word, and how to give it."""
         ...
 
-    async def decide(self, approval_id: str, *, approved: bool, by: str, evidence: str, comment: str = "") -> Decision:
+    async def decide(
+        self,
+        approval_id: str,
+        *,
+        approved: bool,
+        by: str,
+        evidence: str,
+        comment: str = "",
+        edits: Mapping[str, Json] | None = None,
+    ) -> Decision:
         """Decide, once: the first decision wins, later ones are told. Durable on return.
 
-        ``evidence`` is what the channel saw, for example ``moved to Approved/``.
+        ``evidence`` is what the channel saw, for example ``moved to Approved/``. ``edits`` are parameters as the person
+        wants them instead; what the action cannot take, or nobody may change, makes it no decision.
         """
         ...
 

@@ -7,7 +7,7 @@ Environment variables win over the file:
 - ``AIE_KEYRING``: ``off`` keeps credentials in files even where the system has a keyring;
 - ``AIE_<PLUGIN>__<FIELD>``: one setting of a plugin, ``AIE_<PLUGIN>__<TABLE>__<FIELD>`` one within a table of it. A
   value that starts with ``[`` or ``{`` is read as JSON, anything else is text. The plugin of the top-level tables
-  ``schedules``, ``scripts`` and ``logs`` is ``core``.
+  ``schedules``, ``scripts``, ``logs`` and ``approvals`` is ``core``.
 
 An empty variable counts as not set. Relative paths, in either place, start at the vault.
 """
@@ -36,7 +36,7 @@ from aie.plain import MAX_BYTES
 
 FILE_NAME = "aie.toml"
 CORE = "core"
-CORE_TABLES = ("schedules", "scripts", "logs")
+CORE_TABLES = ("schedules", "scripts", "logs", "approvals")
 DEFAULT_MAX_RUNS = 64
 DEFAULT_STARTS_PER_MINUTE = 600
 DEFAULT_ENGINE = "sqlite"
@@ -95,6 +95,11 @@ DEFAULT_TOML = """\
 # Which plugin is meant when two of them offer an action of the same name.
 [actions]
 # create_file = "vault"
+
+# A request that nobody answers is rejected after this time. Rules say what needs no question, or a stronger one:
+# aie approvals rules --help
+[approvals]
+# expires_after = "7 days"
 
 # Installed plugins that should stay off.
 [plugins]

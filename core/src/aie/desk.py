@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from aie.engine import Engine
 from aie.errors import JournalError
 from aie.journal import Batch
 from aie.notices import open_notices
+from aie.plain import Json
 from aie.plugins.plugin import Offer
 
 LOG = logging.getLogger("aie.desk")
@@ -50,9 +51,24 @@ class Desk:
     def notices(self) -> Sequence[Notice]:
         return open_notices(self._engine.history)
 
-    async def decide(self, approval_id: str, *, approved: bool, by: str, evidence: str, comment: str = "") -> Decision:
+    async def decide(
+        self,
+        approval_id: str,
+        *,
+        approved: bool,
+        by: str,
+        evidence: str,
+        comment: str = "",
+        edits: Mapping[str, Json] | None = None,
+    ) -> Decision:
         return await self._engine.decide(
-            approval_id, approved=approved, by=by, channel=self._channel, evidence=evidence, comment=comment
+            approval_id,
+            approved=approved,
+            by=by,
+            channel=self._channel,
+            evidence=evidence,
+            comment=comment,
+            edits=edits,
         )
 
     async def refuse(self, approval_id: str, *, reason: str) -> None:

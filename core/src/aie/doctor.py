@@ -32,6 +32,7 @@ from aie.journal import FILE_NAME as JOURNAL_NAME
 from aie.journal import WAL_SAFE_FROM
 from aie.journal_file import look, present, refuse_damage
 from aie.library import Library, Shelf
+from aie.pause import NOTE as STOP_NOTE
 from aie.plugins.plugin import Offer, PluginState
 from aie.plugins.registry import Registry
 from aie.run import RunStatus
@@ -163,6 +164,9 @@ def _folders(config: Config) -> Iterator[Check]:
         yield Check("vault", Level.FAIL, f"{path} cannot be written", "check its owner and permissions")
     if not shut:
         yield Check("vault", Level.OK, f"{config.vault} can be written")
+    if (config.vault / STOP_NOTE).exists():
+        hint = "move that note away to let it go on"
+        yield Check("pause", Level.WARN, f"nothing reaches outside, because {STOP_NOTE} lies in the vault", hint)
     gone = [path for path in config.workflow_folders if not path.is_dir()]
     for path in gone:
         yield Check("vault", Level.WARN, f"there is no workflow folder {path}", f"mkdir {path}")
@@ -339,6 +343,8 @@ def _journal(config: Config, now: datetime) -> Iterator[Check]:
 
 
 def _open_ends(history: History, engine: bool) -> Iterator[Check]:
+    if why := history.paused():
+        yield Check("pause", Level.WARN, f"nothing reaches outside: {why}", "aie resume lets it go on")
     counts = history.open_counts()
     for status, what in (
         (RunStatus.UNCERTAIN, "may have done something or not, and wait for your word"),

@@ -26,10 +26,13 @@ from aie.config import Config
 from aie.errors import AieError, ConditionError, EventError, ParameterError
 from aie.history import History
 from aie.journal import FILE_NAME, translate
+from aie.judge import Judge, rule_book
 from aie.machine import Call, Success
 from aie.match import Match, match
+from aie.permission import Permission
 from aie.plain import Json, check_json
 from aie.plugins.registry import Registry
+from aie.rules import RuleBook
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step, Workflow
 
@@ -39,12 +42,13 @@ _PLANS = {
     StepStatus.SKIPPED: "skip",
     StepStatus.FAILED: "fail",
     StepStatus.BLOCKED: "blocked",
+    StepStatus.REJECTED: "refuse",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """What would become of one step: ``plan`` is run, skip, fail, blocked or not reached."""
+    """What would become of one step: ``plan`` is run, skip, fail, blocked, refuse or not reached."""
 
     step_id: str
     action_type: str
@@ -82,6 +86,8 @@ def plan(
     forced: bool = False,
 ) -> Iterator[Plan]:
     """Each workflow's plan; the arguments are those of :func:`aie.match.match`."""
+    with untouched_history(config) as history:
+        book = rule_book(registry, config, history, now)
     for found in match(event, workflows, addressed_to=addressed_to, switches=switches, forced=forced):
         workflow = found.workflow
         reason = found.reason or "whatever its condition says"
@@ -89,7 +95,7 @@ def plan(
         if not found.starts:
             yield replace(whole, error=found.error)
             continue
-        rehearsal = _Rehearsal(registry, config)
+        rehearsal = _Rehearsal(registry, config, book)
         run, status = rehearsal.run(Run(RUN_ID, workflow, event, now, config.timezone), now)
         steps = tuple(rehearsal.step(run, step) for step in workflow.steps)
         yield replace(whole, status=str(status), steps=steps)
@@ -138,8 +144,8 @@ class _Traits:
     stand_ins: set[str]
 
     @property
-    def asks_first(self) -> bool:
-        return self.bound.asks_first
+    def outside(self) -> bool:
+        return self.bound.outside
 
     @property
     def repeatable(self) -> bool:
@@ -160,6 +166,9 @@ class _Traits:
             if not any(mark in text for text in _texts(dict(params)) for mark in self.stand_ins):
                 raise
 
+    def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
+        return self.bound.permission(run, step, params, now)
+
 
 @dataclass(slots=True)
 class _Rehearsal:
@@ -167,11 +176,13 @@ class _Rehearsal:
 
     registry: Registry
     config: Config
+    book: RuleBook
     stand_ins: set[str] = field(default_factory=set)
     waits: dict[int, datetime] = field(default_factory=dict)
 
     def traits_of(self, action_type: str) -> _Traits:
-        return _Traits(BoundTraits(self.registry.handler(action_type)), self.stand_ins)
+        judge = Judge(self.book, self._context_of)
+        return _Traits(BoundTraits(self.registry.handler(action_type), judge), self.stand_ins)
 
     def run(self, run: Run, now: datetime) -> tuple[Run, RunStatus]:
         """The run at its end, or where it would be parked for good, and how it stands there."""
@@ -202,16 +213,21 @@ class _Rehearsal:
 
     def _wait(self, run: Run, step: Step, call: Call, traits: _Traits) -> Outcome | None:
         """When a wait would be over: the action itself works that out and does nothing else."""
-        context = ActionContext(
-            run_id=run.run_id, step_id=step.id, workflow_id=run.workflow.workflow_id,
-            workflow_name=run.workflow.name, event=run.event, attempt=1, idempotency_key=call.key,
-            now=run.reached_at(step), timeout_s=step.timeout_s, timezone=self.config.timezone,
-            vault=self.config.vault, settings=None, log=logging.getLogger("aie.dry_run"),
-        )  # fmt: skip
+        context = self._context_of(run, step, traits.bound)
         try:
             return cast(Outcome, asyncio.run(WAIT.run(traits.bound.parsed(call.params), context)))  # type: ignore[arg-type]
         except AieError:
             return None
+
+    def _context_of(self, run: Run, step: Step, traits: BoundTraits) -> ActionContext:
+        return ActionContext(
+            run_id=run.run_id, step_id=step.id, workflow_id=run.workflow.workflow_id,
+            workflow_name=run.workflow.name, event=run.event, attempt=0,
+            idempotency_key=machine.idempotency_key(run.run_id, step.id),
+            now=run.reached_at(step), timeout_s=step.timeout_s, timezone=self.config.timezone,
+            vault=self.config.vault, settings=traits.bound.settings, log=logging.getLogger("aie.dry_run"),
+            cache_dir=self.config.cache_dir(traits.bound.plugin),
+        )  # fmt: skip
 
     def _result(self, workflow: Workflow, step: Step, traits: _Traits) -> dict[str, Json]:
         model = traits.bound.handler.result
@@ -253,6 +269,8 @@ class _Rehearsal:
         reason = error.get("error", "")
         if record.status is StepStatus.SKIPPED and not reason:
             reason = self._skipped_because(run, step)
+        if not reason and (record.approval or {}).get("rule"):
+            reason = f"the rule {(record.approval or {})['rule']!r} of aie.toml allows it without asking"
         return PlannedStep(
             step_id=step.id,
             action_type=step.action_type,

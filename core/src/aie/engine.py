@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,25 +23,28 @@ from aie import asking, machine, probation, schema
 from aie.act import GRACE_S, BoundTraits, DirectCaller, PluginCaller, overdue
 from aie.actions import ActionContext, Effect
 from aie.admission import WITHIN, Admission
-from aie.approvals import ApprovalState, Decision
+from aie.approvals import Approval, ApprovalState, Decision
 from aie.config import Config
 from aie.credentials import CredentialStore
-from aie.errors import DefinitionError, EventError, JournalError, NotFoundError
+from aie.errors import DefinitionError, EventError, JournalError, NotFoundError, ParameterError, PluginError
 from aie.events import Event
 from aie.history import History
 from aie.ingest import Accepted, Ingest, own_source
 from aie.journal import FILE_NAME, Batch, Journal, stamp
+from aie.judge import Judge, forget_old_uses, rule_book
 from aie.library import Library
 from aie.live import Attempt, Live, Standing
 from aie.machine import Call, CallOutcome, Failure, Unknown
+from aie.pause import Pause
+from aie.permission import EXPIRY
 from aie.plain import Json, digest
 from aie.plugins.registry import Registry
-from aie.run import RunStatus, StepRecord, StepStatus
+from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.seams import Clock, Ids, RandomIds, SystemClock
 from aie.templates import TemplateCompiler
 from aie.timers import Timers, first
 from aie.trail import Trail
-from aie.workflow import Workflow, parse_workflow
+from aie.workflow import Step, Workflow, parse_workflow
 
 log = logging.getLogger("aie.engine")
 
@@ -106,7 +109,10 @@ class Engine:
             self._ingest = Ingest(
                 self.config, self.library, self.journal, self.trail, self.clock, self.ids, self.admission, self._spawn
             )
-            await self._forget_requests()
+            now = self.clock.now()
+            self._judge = Judge(rule_book(self.registry, self.config, self.history, now), self._context_of)
+            self.pause = Pause(self.config.vault, self.history)
+            await self._forget_requests(now)
             self.library.refresh()
             await self._go_on()
         except BaseException:
@@ -171,12 +177,12 @@ class Engine:
         await self._write(live)
         del self._live[seq]
 
-    async def _forget_requests(self) -> None:
-        """Drop what other commands asked and were answered long ago."""
-        before = stamp(self.clock.now() - timedelta(days=1))
+    async def _forget_requests(self, now: datetime) -> None:
+        """Drop what other commands asked and were answered long ago, and what no rule counts any more."""
+        before, batch = stamp(now - timedelta(days=1)), Batch()
         if self.history.answered_before(before):
-            batch = Batch()
             batch.add(schema.PRUNE_INTAKE, before)
+            forget_old_uses(batch, now)
             await self.commit(batch)
 
     @property
@@ -266,7 +272,7 @@ class Engine:
     def traits_of(self, action_type: str) -> BoundTraits:
         traits = self._traits.get(action_type)
         if traits is None:
-            traits = self._traits[action_type] = BoundTraits(self.registry.handler(action_type))
+            traits = self._traits[action_type] = BoundTraits(self.registry.handler(action_type), self._judge)
         return traits
 
     async def ended(self, run_seq: int) -> Standing:
@@ -421,7 +427,7 @@ class Engine:
     def _advance(self, live: Live) -> machine.Advance:
         """Ask the machine what follows, and add it to what is to be written."""
         now = self.clock.now()
-        following = machine.advance(live.run, self.traits_of, now, live.busy)
+        following = machine.advance(live.run, self.traits_of, now, live.busy, self.pause.why())
         live.run = following.run
         for record in following.changed:
             self._put_step(live, record)
@@ -437,8 +443,11 @@ class Engine:
 
     def _put_step(self, live: Live, record: StepRecord, duration_ms: int | None = None) -> None:
         live.batch.put_step(live.seq, record)
+        self._judge.count(live.seq, record, live.batch)
         if record.status is StepStatus.ASKED:
             live.to_ask.append(record)
+        elif record.status is StepStatus.REJECTED and (record.approval or {}).get("channel") == EXPIRY:
+            self._expire(live, record)
         elif record.approval_id is not None or record.status is StepStatus.UNCERTAIN:
             live.batch.then.append(self._show_anew)
         traits = self._traits.get(live.run.workflow.steps[record.index].action_type)
@@ -452,8 +461,8 @@ class Engine:
         while live.to_ask:
             record = live.to_ask.pop(0)
             traits = self.traits_of(live.run.workflow.steps[record.index].action_type)
-            call = Call(record.index, 0, record.params or {}, "", False)
-            await asking.ask(live, record, traits, self.trail, self._context(live, call, traits))
+            context = self._context_of(live.run, live.run.workflow.steps[record.index], traits)
+            await asking.ask(live, record, traits, self.trail, context)
             live.batch.then.append(self._show_anew)
         if not live.batch:
             return
@@ -473,7 +482,8 @@ class Engine:
         attempt = live.busy[call.index] = Attempt(call, self.clock.now(), task, give_up_at_s)
         outcome: CallOutcome
         try:
-            outcome, events = await self._caller.call(traits, call, self._context(live, call, traits))
+            context = self._context_of(live.run, step, traits, call)
+            outcome, events = await self._caller.call(traits, call, context)
         except asyncio.CancelledError:
             if self._stopping or task is None:
                 raise
@@ -529,18 +539,18 @@ class Engine:
             live.left_behind.add(attempt.task)
             live.nudge.set()
 
-    def _context(self, live: Live, call: Call, traits: BoundTraits) -> ActionContext:
-        step = live.run.workflow.steps[call.index]
-        record = live.run.steps.get(call.index)
+    def _context_of(self, run: Run, step: Step, traits: BoundTraits, call: Call | None = None) -> ActionContext:
+        """What an action may know: about an attempt at a step, or, without a call, before there is one."""
+        record = run.steps.get(step.index)
         return ActionContext(
-            run_id=live.run.run_id,
+            run_id=run.run_id,
             step_id=step.id,
-            workflow_id=live.run.workflow.workflow_id,
-            workflow_name=live.run.workflow.name,
-            event=live.run.event,
-            attempt=call.attempt,
-            idempotency_key=call.key,
-            now=live.run.reached_at(step),
+            workflow_id=run.workflow.workflow_id,
+            workflow_name=run.workflow.name,
+            event=run.event,
+            attempt=call.attempt if call else 0,
+            idempotency_key=call.key if call else machine.idempotency_key(run.run_id, step.id),
+            now=run.reached_at(step),
             timeout_s=step.timeout_s,
             timezone=self.config.timezone,
             vault=self.config.vault,
@@ -566,35 +576,98 @@ class Engine:
     # --- approvals -----------------------------------------------------------------------------------------------
 
     async def decide(
-        self, approval_id: str, *, approved: bool, by: str, channel: str, evidence: str, comment: str = ""
+        self,
+        approval_id: str,
+        *,
+        approved: bool,
+        by: str,
+        channel: str,
+        evidence: str,
+        comment: str = "",
+        edits: Mapping[str, Json] | None = None,
     ) -> Decision:
-        """The one way to decide: the first decision wins. It is recorded together with the event it makes."""
+        """The one way to decide: the first decision wins. It is recorded together with the event it makes.
+
+        ``edits`` are parameters as the person wants them instead of those that were shown.
+        """
         approval = self.history.approval(approval_id)
         place = self.history.approval_place(approval_id)
         if approval is None or place is None:
             return Decision(False, None, f"there is no approval {approval_id!r}")
         if approval.state is not ApprovalState.PENDING:
             return Decision(False, approval, asking.already(approval))
+        if approval.required_channel not in ("", channel):
+            way = f"aie approvals {'approve' if approved else 'reject'} {approval_id}"
+            return Decision(False, approval, f"this one is decided in a terminal only: {way}")
         live = self._revive(*place)
         record = live.run.steps[place[1]]
-        if record.status is not StepStatus.ASKED:
-            return Decision(False, approval, asking.already(approval))
-        if digest(dict(record.params or {})) != approval.digest or live.run.workflow.hash != approval.definition_hash:
-            return Decision(False, approval, "what would run is not what was shown; reject it and start the run again")
         now = self.clock.now()
+        if record.status is not StepStatus.ASKED or record.approval_id != approval_id:
+            return Decision(False, approval, asking.already(approval))
+        if record.wake_at is not None and record.wake_at <= now:
+            self._nudge(live.seq)
+            return Decision(False, approval, "nobody answered it in time: it has expired")
+        if digest(dict(record.params or {})) != approval.digest or live.run.workflow.hash != approval.definition_hash:
+            await self._ask_anew(live, record, approval)
+            return Decision(False, approval, "what would run is not what was shown, so it is asked anew")
         decided = replace(
             approval, state=ApprovalState.APPROVED if approved else ApprovalState.REJECTED, decided_at=now,
             decided_by=by, channel=channel, comment=comment,
         )  # fmt: skip
-        live.run = machine.decide(live.run, place[1], approved, asking.how_decided(decided), now)
+        if edits and approved:
+            try:
+                decided = await self._edited(live.run, decided, place[1], edits)
+            except (ParameterError, PluginError) as error:
+                return Decision(False, approval, f"{error.message}{f'; {error.hint}' if error.hint else ''}")
+            if live.run.steps[place[1]] is not record:  # decided while the preview was made
+                return Decision(False, approval, asking.already(approval))
+        live.run = machine.decide(
+            live.run, place[1], approved, asking.how_decided(decided), now, decided.params if decided.edits else None
+        )
         batch = Batch()
         asking.write_decision(batch, decided, evidence, now)
         batch.put_step(live.seq, live.run.steps[place[1]])
         self._mark_running(live, batch, now)
-        batch.audit.append(self.trail.approval_decided(decided, evidence))
-        self._ingest.emit([asking.approval_event(decided)], live.depth + 1, batch)
+        self._announce(decided, evidence, live.depth, batch)
         await self._answered(live, batch)
         return Decision(True, decided, str(decided.state))
+
+    async def _edited(self, run: Run, approval: Approval, position: int, edits: Mapping[str, Json]) -> Approval:
+        step = run.workflow.steps[position]
+        traits = self.traits_of(step.action_type)
+        params, differences = asking.edited(approval, traits, edits)
+        if not differences:
+            return approval
+        return await asking.as_edited(approval, traits, params, differences, self._context_of(run, step, traits))
+
+    def _announce(self, decided: Approval, evidence: str, depth: int, batch: Batch) -> None:
+        """Add to a batch what a decision says to others."""
+        batch.audit.append(self.trail.approval_decided(decided, evidence))
+        self._ingest.emit([asking.approval_event(decided)], depth + 1, batch)
+
+    async def _ask_anew(self, live: Live, record: StepRecord, approval: Approval) -> None:
+        """Withdraw a request that is not about what would run; the machine asks again about what is."""
+        now = self.clock.now()
+        live.run = live.run.with_step(structs.replace(record, status=StepStatus.APPROVED, at=now, approval=None))
+        batch = Batch()
+        withdrawn = replace(approval, state=ApprovalState.CANCELLED, decided_at=now, decided_by="aie", channel="engine")
+        asking.write_decision(batch, withdrawn, "what would run is not what was shown", now)
+        batch.put_step(live.seq, live.run.steps[record.index])
+        self._mark_running(live, batch, now)
+        batch.audit.append(self.trail.approval_decided(withdrawn, "what would run is not what was shown"))
+        await self._answered(live, batch)
+
+    def _expire(self, live: Live, record: StepRecord) -> None:
+        """Add to what the run writes that a request was rejected, because nobody answered it in time."""
+        approval = self.history.approval(record.approval_id or "")
+        if approval is None or approval.state is not ApprovalState.PENDING:
+            return
+        expired = replace(
+            approval, state=ApprovalState.EXPIRED, decided_at=record.at, decided_by="aie", channel=EXPIRY,
+            comment="nobody answered in time",
+        )  # fmt: skip
+        asking.write_decision(live.batch, expired, "its time is over", record.at)
+        self._announce(expired, "its time is over", live.depth, live.batch)
 
     async def resolve(self, run_seq: int, position: int, *, happened: bool, result: Json, by: str) -> None:
         """A person says whether an uncertain attempt happened; if it did not, it is made again."""
@@ -624,6 +697,40 @@ class Engine:
             live.answers -= 1
             self.approvals_revision += 1
             self._nudge(live.seq)
+
+    # --- pausing -------------------------------------------------------------------------------------------------
+
+    async def hold_back(self, why: str, *, by: str) -> bool:
+        """Let nothing reach outside from now on; False if that was so already. Calls under way come to their end."""
+        return await self._set_pause(why, by)
+
+    async def let_on(self, *, by: str) -> bool:
+        """Let everything go on; False if it was not held back, or still is, by a note in the vault."""
+        return await self._set_pause("", by)
+
+    async def _set_pause(self, why: str, by: str) -> bool:
+        if why == self.pause.said:
+            return False
+        now, batch = self.clock.now(), Batch()
+        self.pause.say(why, batch)
+        done = "paused" if why else "resumed"
+        details: dict[str, Json] = {"why": why} if why else {}
+        batch.audit.append(
+            self.trail.record(f"aie_{done}", "effects", done, now, actor=by, foreign=details, security_level="high")
+        )
+        await self._ingest.commit(batch, surely=True)
+        self.take_notice_of_pause()
+        return True
+
+    def take_notice_of_pause(self) -> None:
+        """Let runs go on that were held back, if nothing holds them back any more."""
+        self._show_anew()
+        if not self.pause.why():
+            for seq, status, _ in self.history.open_runs():
+                if status is RunStatus.BLOCKED:
+                    self._nudge(seq)
+
+    # --- ending and releasing ------------------------------------------------------------------------------------
 
     async def cancel(self, run_seq: int, *, by: str, reason: str) -> bool:
         """End a run here and now; False if it has ended. A call that is under way is not made undone."""

@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import apsw
 
-from aie.approvals import Approval, ApprovalState
+from aie.approvals import Approval, ApprovalState, Edit
 from aie.audit import GENESIS
 from aie.errors import JournalError
 from aie.journal import translate
@@ -298,6 +299,13 @@ class History:
         )
         return found or self._list(_approval, f"{_APPROVAL} WHERE a.approval_id IN ({_APPROVALS_ENDING})", text)
 
+    def rule_uses(self) -> list[tuple[str, datetime, Decimal, tuple[int, int]]]:
+        """What rules allowed without asking: (rule, when, amount, (run seq, step position))."""
+        return self._list(
+            lambda row: (str(row[0]), datetime.fromisoformat(row[1]), Decimal(row[2]), (int(row[3]), int(row[4]))),
+            "SELECT rule, at, amount, run_seq, position FROM rule_use ORDER BY at",
+        )
+
     def pending_count(self) -> int:
         return self._one(_number, "SELECT count(*) FROM approval WHERE state='pending'")
 
@@ -334,6 +342,10 @@ class History:
         sql = "SELECT value FROM meta WHERE key=?"
         found = self._first(lambda row: _json(row[0]), sql, FILES_START if files else AUDIT_START)
         return (int(found[0]), str(found[1])) if found else (1, GENESIS)
+
+    def paused(self) -> str:
+        """Why a person has paused aie; '' if nobody has."""
+        return str(self._first(lambda row: _json(row[0]), "SELECT value FROM meta WHERE key='paused'") or "")
 
     def cursor(self, name: str) -> Json:
         return self._first(lambda row: _json(row[0]), "SELECT value FROM cursor WHERE name=?", name)
@@ -390,7 +402,8 @@ _APPROVALS_ENDING = (
 _APPROVAL = """
 SELECT a.approval_id, r.run_id, a.position, r.workflow_id, d.body, a.action_type, a.note_kind, a.title, a.body,
        s.params, a.digest, a.definition_hash, a.reason, a.state, a.requested_at, a.expires_at, a.decided_at,
-       a.decided_by, a.channel, a.comment, s.status, s.result, s.error
+       a.decided_by, a.channel, a.comment, a.rule, a.required_channel, a.problem, a.editable, a.body_field,
+       a.source_note, a.edits, s.status, s.result, s.error
 FROM approval a JOIN run r ON r.seq = a.run_seq JOIN definition d ON d.hash = r.hash
      LEFT JOIN step s ON s.run_seq = a.run_seq AND s.position = a.position
 """
@@ -399,7 +412,8 @@ FROM approval a JOIN run r ON r.seq = a.run_seq JOIN definition d ON d.hash = r.
 def _approval(row: Any) -> Approval:
     (approval_id, run_id, position, workflow_id, body, action_type, note_kind, title, text,
      params, digest, definition_hash, reason, state, requested_at, expires_at, decided_at,
-     decided_by, channel, comment, status, result, error) = row  # fmt: skip
+     decided_by, channel, comment, rule, required_channel, problem, editable, body_field,
+     source_note, edits, status, result, error) = row  # fmt: skip
     definition = json.loads(body)
     return Approval(
         approval_id=approval_id,
@@ -422,6 +436,13 @@ def _approval(row: Any) -> Approval:
         decided_by=decided_by or "",
         channel=channel or "",
         comment=comment or "",
+        rule=rule,
+        required_channel=required_channel,
+        problem=problem,
+        editable=tuple(json.loads(editable)),
+        body_field=body_field,
+        source_note=source_note,
+        edits=tuple(Edit(**edit) for edit in _json(edits) or ()),
         step_status=status or "",
         step_result=_json(result),
         step_error=(_json(error) or {}).get("error", ""),

@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from tenacity import RetryCallState, wait_exponential
 
 from aie.errors import AieError, ConditionError, ParameterError, PluginError, TemplateError
-from aie.plain import Json
+from aie.permission import EXPIRY, RULE, Permission
+from aie.plain import Json, digest
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step
 
@@ -30,7 +31,10 @@ class Traits(Protocol):
     """What the machine needs to know of an action."""
 
     @property
-    def asks_first(self) -> bool: ...
+    def outside(self) -> bool:
+        """Whether it reaches outside the house."""
+        ...
+
     @property
     def repeatable(self) -> bool: ...
     @property
@@ -42,6 +46,10 @@ class Traits(Protocol):
 
     def check(self, params: Mapping[str, Json]) -> None:
         """:class:`ParameterError` if the action cannot take them."""
+        ...
+
+    def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
+        """Whether it may be carried out with these at once."""
         ...
 
 
@@ -163,13 +171,25 @@ def retry_delay_s(step: Step, attempt: int, jitter: float) -> float:
     return float(wait(state)) * (1 + step.retry.jitter * jitter)
 
 
-def decide(run: Run, index: int, approved: bool, approval: Mapping[str, Json], now: datetime) -> Run:
-    """The run with a person's decision on record; the step must be waiting for one."""
+def decide(
+    run: Run,
+    index: int,
+    approved: bool,
+    approval: Mapping[str, Json],
+    now: datetime,
+    params: Mapping[str, Json] | None = None,
+) -> Run:
+    """The run with a person's decision on record; the step must be waiting for one.
+
+    ``params`` are what the person made of the parameters; the decision is bound to just these.
+    """
     record = run.steps[index]
     if record.status is not StepStatus.ASKED:
         raise ValueError(f"step {index} of {run.run_id} is {record.status}, nobody was asked")
     status = StepStatus.APPROVED if approved else StepStatus.REJECTED
-    return run.with_step(replace(record, status=status, at=now, approval=approval))
+    final = record.params if params is None else params
+    bound = {**approval, "digest": digest(dict(final or {})), "definition": run.workflow.hash}
+    return run.with_step(replace(record, status=status, at=now, params=final, approval=bound, wake_at=None))
 
 
 def resolve(run: Run, index: int, happened: bool, result: Json, now: datetime) -> Run:
@@ -199,9 +219,13 @@ def idempotency_key(run_id: str, step_id: str) -> str:
     return hashlib.sha256(f"{run_id}/{step_id}".encode()).hexdigest()[:32]
 
 
-def approval_id(run_id: str, step_id: str) -> str:
-    """The id of the request for a step: the same when it is asked again after a crash."""
-    return "apr_" + hashlib.sha256(f"approval/{run_id}/{step_id}".encode()).hexdigest()[:16]
+def approval_id(run: Run, step: Step, params: Mapping[str, Json]) -> str:
+    """The id of the request for a step: the same when it is asked again after a crash.
+
+    Another one when it is about other parameters or another definition.
+    """
+    asked = f"approval/{run.run_id}/{step.id}/{run.workflow.hash}/{digest(dict(params))}"
+    return "apr_" + hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 def scope(run: Run, step: Step) -> dict[str, Json]:
@@ -234,11 +258,16 @@ def _result(record: StepRecord) -> Json:
 # --- the walk ----------------------------------------------------------------------------------------------------
 
 
-def advance(run: Run, traits_of: TraitsOf, now: datetime, busy: Collection[int] = frozenset()) -> Advance:
-    """Everything that follows from what is on record at ``now``. ``busy`` are the steps being carried out right now."""
+def advance(
+    run: Run, traits_of: TraitsOf, now: datetime, busy: Collection[int] = frozenset(), paused: str = ""
+) -> Advance:
+    """Everything that follows from what is on record at ``now``. ``busy`` are the steps being carried out right now.
+
+    ``paused`` says why nothing may reach outside now; '' when it may.
+    """
     if run.cancelled:
         return Advance(run, RunStatus.CANCELLED)
-    walk = _Walk(run, traits_of, now, busy)
+    walk = _Walk(run, traits_of, now, busy, paused)
     walk.follow()
     status = walk.status()
     return Advance(
@@ -247,7 +276,7 @@ def advance(run: Run, traits_of: TraitsOf, now: datetime, busy: Collection[int] 
         tuple(walk.changed.values()),
         tuple(walk.calls),
         min(walk.wakes, default=None),
-        walk.failure if status is RunStatus.FAILED else None,
+        walk.failure if status is RunStatus.FAILED else walk.held if status is RunStatus.BLOCKED else None,
     )
 
 
@@ -257,12 +286,14 @@ class _Walk:
     traits_of: TraitsOf
     now: datetime
     busy: Collection[int]
+    paused: str
     changed: dict[int, StepRecord] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
     open: set[int] = field(default_factory=set)  # steps without an end yet that the walk has passed or stopped at
     lost: set[int] = field(default_factory=set)  # steps that will never have a result
     failure: Mapping[str, str] | None = None
+    held: Mapping[str, str] | None = None  # why something does not go on although it could
 
     def follow(self) -> None:
         steps = self.run.workflow.steps
@@ -279,7 +310,9 @@ class _Walk:
         statuses = {self.run.steps[index].status for index in self.open if index in self.run.steps}
         for step_status, run_status in _PARKED:
             if step_status in statuses:
-                return run_status
+                return run_status if self.held is None or run_status is RunStatus.UNCERTAIN else RunStatus.BLOCKED
+        if self.held is not None:
+            return RunStatus.BLOCKED
         return RunStatus.FAILED if self.failure is not None else RunStatus.SUCCEEDED
 
     def _visit(self, step: Step) -> int | None:
@@ -357,11 +390,28 @@ class _Walk:
             return self._record(step, StepStatus.BLOCKED, error=error.as_dict())
         except (ConditionError, TemplateError, ParameterError) as error:
             return self._record(step, StepStatus.FAILED, error=error.as_dict())
-        if traits.asks_first:
-            return self._record(
-                step, StepStatus.ASKED, params=params, approval_id=approval_id(self.run.run_id, step.id)
-            )
-        return self._call(step, traits, StepRecord(step.index, StepStatus.STARTED, self.now, params=params))
+        permission = traits.permission(self.run, step, params, self.now)
+        if permission.kind == "ask":
+            return self._ask(step, params, permission)
+        said = _by_rule(permission, params, self.now) if permission.rule else None
+        if permission.kind == "refuse":
+            refused = {"error": f"the rule {permission.rule!r} of aie.toml refuses it"}
+            return self._record(step, StepStatus.REJECTED, params=params, error=refused, approval=said)
+        return self._call(
+            step, traits, StepRecord(step.index, StepStatus.STARTED, self.now, params=params, approval=said)
+        )
+
+    def _ask(self, step: Step, params: Mapping[str, Json], permission: Permission) -> StepRecord:
+        """Ask a person; what the answer has to be like stays with the step until it comes."""
+        after_s = permission.expires_after_s
+        return self._record(
+            step,
+            StepStatus.ASKED,
+            params=params,
+            approval_id=approval_id(self.run, step, params),
+            wake_at=None if after_s is None else self.now + timedelta(seconds=after_s),
+            approval={"rule": permission.rule, "required_channel": permission.channel, "problem": permission.problem},
+        )
 
     def _go_on(self, step: Step, record: StepRecord) -> StepRecord:
         """A step that has begun and not ended, and that nobody is carrying out right now."""
@@ -372,7 +422,11 @@ class _Walk:
             assert record.wake_at is not None
             self.wakes.append(record.wake_at)
             return record
+        if record.status is StepStatus.ASKED and due:
+            return self._keep(_expired(record, self.now))
         if record.status in (StepStatus.ASKED, StepStatus.UNCERTAIN):
+            if record.wake_at is not None:
+                self.wakes.append(record.wake_at)
             return record
         try:
             traits = self.traits_of(step.action_type)
@@ -384,6 +438,9 @@ class _Walk:
             return record
         if record.status is StepStatus.STARTED:
             return self._recover(step, traits, record)
+        if record.status is StepStatus.APPROVED and not _is_what_was_approved(self.run, record):
+            params = record.params or {}
+            return self._ask(step, params, traits.permission(self.run, step, params, self.now))
         return self._call(step, traits, record)
 
     def _recover(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
@@ -399,9 +456,11 @@ class _Walk:
         )
 
     def _call(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
+        if self.paused and traits.outside:
+            return self._hold(step)
         # Beside a step that is still open, what happens there may end the walk before it comes by here again: what is
-        # called must be on record then, also when it may be repeated.
-        intent_first = not traits.repeatable or bool(self.open)
+        # called must be on record then, also when it may be repeated. So must what a rule allowed: it is counted.
+        intent_first = not traits.repeatable or bool(self.open) or record.approval is not None
         started = StepRecord(
             step.index, StepStatus.STARTED, self.now, record.attempt + 1, record.params,
             approval_id=record.approval_id, approval=record.approval,
@@ -409,6 +468,14 @@ class _Walk:
         key = idempotency_key(self.run.run_id, step.id)
         self.calls.append(Call(step.index, started.attempt, started.params or {}, key, intent_first))
         return self._keep(started) if intent_first else started
+
+    def _hold(self, step: Step) -> StepRecord:
+        """A step that would reach outside while aie is paused: it stays as it is, or waits to be reached anew."""
+        self.held = _paused(self.paused)
+        before = self.run.steps.get(step.index)
+        if before is not None and (before.status is not StepStatus.BLOCKED or before.error == self.held):
+            return before
+        return self._record(step, StepStatus.BLOCKED, error=self.held)
 
     def _record(self, step: Step, status: StepStatus, **fields: object) -> StepRecord:
         return self._keep(StepRecord(step.index, status, self.now, **fields))  # type: ignore[arg-type]
@@ -430,6 +497,35 @@ _PARKED = (
     (StepStatus.RETRYING, RunStatus.WAITING),
     (StepStatus.APPROVED, RunStatus.BLOCKED),
 )
+
+
+def _paused(why: str) -> dict[str, str]:
+    return {"error": f"aie is paused: {why}", "hint": "aie resume lets it go on"}
+
+
+def _by_rule(permission: Permission, params: Mapping[str, Json], now: datetime) -> dict[str, Json]:
+    """What is on record of a step that a rule decided about."""
+    return {
+        "approved": permission.kind == "allow", "decided_by": f"rule {permission.rule}", "channel": RULE,
+        "comment": "", "decided_at": now.isoformat(timespec="seconds"), "rule": permission.rule,
+        "digest": digest(dict(params)),
+    }  # fmt: skip
+
+
+def _expired(record: StepRecord, now: datetime) -> StepRecord:
+    """A request that nobody answered in time: no answer means no."""
+    said = {
+        "approved": False, "decided_by": "aie", "channel": EXPIRY, "comment": "nobody answered in time",
+        "decided_at": now.isoformat(timespec="seconds"),
+    }  # fmt: skip
+    error = {"error": "nobody answered the request in time, and no answer means no"}
+    return replace(record, status=StepStatus.REJECTED, at=now, wake_at=None, approval=said, error=error)
+
+
+def _is_what_was_approved(run: Run, record: StepRecord) -> bool:
+    """Whether the parameters and the definition are those the decision was about."""
+    said = record.approval or {}
+    return (said.get("digest"), said.get("definition")) == (digest(dict(record.params or {})), run.workflow.hash)
 
 
 def _uncertain(run: Run, step: Step, error: Mapping[str, str] | None = None) -> dict[str, str]:

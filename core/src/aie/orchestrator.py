@@ -211,7 +211,7 @@ class AsyncOrchestrator:
         """Start all sources, watch the workflow files and keep the approval channels in step, until closed."""
         assert self.engine is not None
         assert self.channels is not None
-        self._start(*self.channels.loops(), self._watch_workflows())
+        self._start(*self.channels.loops(), self._watch_workflows(), self._watch_pause())
         self._start(keep_in_place(self.journal_path, self.clock), read_through(self.journal_path, larger=True))
         self._start(Keeper(self.engine, self.registry.sinks()).run())
         self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
@@ -220,6 +220,16 @@ class AsyncOrchestrator:
         while True:
             await self.clock.sleep(RELOAD_S)
             self.library.glance()
+
+    async def _watch_pause(self) -> None:
+        """Take notice when the note that stops everything comes or goes."""
+        assert self.engine is not None
+        engine, before = self.engine, self.engine.pause.note
+        while True:
+            await self.clock.sleep(RELOAD_S)
+            if engine.pause.note != before:
+                before = not before
+                engine.take_notice_of_pause()
 
     async def close(self, *, deliver_within_s: float = math.inf) -> None:
         """Let what is going on come to rest or be cut off, tell sinks and channels, and free the state folder.
@@ -332,13 +342,30 @@ class AsyncOrchestrator:
         await self.engine.idle(linger_s)
 
     async def decide(
-        self, approval_id: str, *, approved: bool, by: str, channel: str, evidence: str, comment: str = ""
+        self,
+        approval_id: str,
+        *,
+        approved: bool,
+        by: str,
+        channel: str,
+        evidence: str,
+        comment: str = "",
+        edits: Mapping[str, Json] | None = None,
     ) -> dict[str, Any]:
-        """Decide an approval: ``{"accepted": …, "message": …}``."""
+        """Decide an approval: ``{"accepted": …, "message": …}``. ``edits`` are parameters to be changed before."""
         return await self._request(
             {"kind": "decide", "approval_id": approval_id, "approved": approved, "by": by, "channel": channel,
-             "evidence": evidence, "comment": comment}
+             "evidence": evidence, "comment": comment, "edits": dict(edits or {})}
         )  # fmt: skip
+
+    async def pause(self, why: str, *, by: str) -> bool:
+        """Let nothing reach outside until :meth:`resume`; False if that was so already."""
+        return bool((await self._request({"kind": "pause", "why": why, "by": by}))["accepted"])
+
+    async def resume(self, *, by: str) -> tuple[bool, str]:
+        """Let everything go on: whether it was paused, and what still holds it back, '' if nothing does."""
+        answer = await self._request({"kind": "resume", "by": by})
+        return bool(answer["accepted"]), str(answer["still"])
 
     async def switch(self, workflow_id: str, enabled: bool, *, by: str) -> None:
         """Enable or disable a workflow, whatever its file says."""

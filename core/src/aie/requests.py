@@ -39,9 +39,14 @@ async def perform(engine: Engine, request: dict[str, Any], *, request_id: int | 
         case "decide":
             decision = await engine.decide(
                 request["approval_id"], approved=request["approved"], by=request["by"], channel=request["channel"],
-                evidence=request["evidence"], comment=request.get("comment", ""),
+                evidence=request["evidence"], comment=request.get("comment", ""), edits=request.get("edits"),
             )  # fmt: skip
             return {"accepted": decision.accepted, "message": decision.message}
+        case "pause":
+            return {"accepted": await engine.hold_back(request["why"], by=request["by"])}
+        case "resume":
+            done = await engine.let_on(by=request["by"])
+            return {"accepted": done, "still": engine.pause.why()}
         case "switch":
             await engine.switch(request["workflow_id"], request["enabled"], by=request["by"])
             return {"accepted": True}

@@ -1,6 +1,6 @@
 """The journal's tables. One file, one writer; everything else is rebuilt from it."""
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -89,11 +89,24 @@ CREATE TABLE approval (
     decided_by TEXT,
     channel TEXT,
     evidence TEXT,
-    comment TEXT
+    comment TEXT,
+    rule TEXT NOT NULL,               -- of aie.toml, '' when it is the action that asks
+    required_channel TEXT NOT NULL,   -- '' for any
+    problem TEXT NOT NULL,            -- with the rules
+    editable TEXT NOT NULL,           -- JSON, names of parameters
+    body_field TEXT NOT NULL,
+    source_note TEXT NOT NULL,
+    edits TEXT                        -- JSON, of the person who approved
 ) WITHOUT ROWID;
 CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
 CREATE INDEX approval_decided ON approval (decided_at) WHERE state <> 'pending';
 CREATE INDEX approval_of_run ON approval (run_seq);
+
+-- What rules allowed without asking, so that their limits can be kept.
+CREATE TABLE rule_use (
+    run_seq INTEGER NOT NULL, position INTEGER NOT NULL, rule TEXT NOT NULL, at TEXT NOT NULL, amount TEXT NOT NULL,
+    PRIMARY KEY (run_seq, position)
+) WITHOUT ROWID;
 
 -- How often aie died while a run was under way; only runs that are under way still have a row.
 CREATE TABLE crash (run_seq INTEGER PRIMARY KEY REFERENCES run (seq), count INTEGER NOT NULL);
@@ -120,14 +133,17 @@ ADD_DEFINITION = "INSERT INTO definition VALUES (?,?,?) ON CONFLICT DO NOTHING"
 ADD_RUN = "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 PUT_STEP = "INSERT OR REPLACE INTO step VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 SET_RUN = "UPDATE run SET status=?, changed_at=?, wake_at=?, error=? WHERE seq=?"
-ADD_APPROVAL = "INSERT INTO approval VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+ADD_APPROVAL = "INSERT INTO approval VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
 SET_APPROVAL = (
-    "UPDATE approval SET state=?, decided_at=?, decided_by=?, channel=?, evidence=?, comment=?"
+    "UPDATE approval SET state=?, decided_at=?, decided_by=?, channel=?, evidence=?, comment=?, title=?, body=?,"
+    " digest=?, edits=?"
     " WHERE approval_id=? AND state='pending'"
 )
 CANCEL_APPROVALS = (
     "UPDATE approval SET state='cancelled', decided_at=?, decided_by=? WHERE run_seq=? AND state='pending'"
 )
+ADD_RULE_USE = "INSERT INTO rule_use VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING"
+DROP_RULE_USES = "DELETE FROM rule_use WHERE at < ?"
 COUNT_CRASH = "INSERT INTO crash VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 FORGET_CRASHES = (
     "DELETE FROM crash WHERE run_seq NOT IN (SELECT seq FROM run WHERE status = 'running'"
@@ -156,6 +172,7 @@ GIVE_PAGES_BACK = "PRAGMA incremental_vacuum(100)"
 
 WRITING_ORDER = (
     ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, CANCEL_APPROVALS,
+    ADD_RULE_USE, DROP_RULE_USES,
     COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
     DROP_STEPS, DROP_APPROVALS, DROP_CRASHES, DROP_RUN, ADD_SEEN, DROP_EVENT, DROP_DEFINITION, DROP_REQUEST, PUT_META,
     DROP_MARKS, DROP_AUDIT, GIVE_PAGES_BACK,

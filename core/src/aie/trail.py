@@ -11,6 +11,7 @@ from aie.actions import Effect
 from aie.approvals import Approval
 from aie.audit import redact, redact_fields
 from aie.journal import stamp
+from aie.permission import RULE
 from aie.plain import Json
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step, Workflow
@@ -25,6 +26,7 @@ _STEP_STATUS = {
     StepStatus.UNCERTAIN: "uncertain",
     StepStatus.BLOCKED: "blocked",
     StepStatus.SKIPPED: "skipped",
+    StepStatus.REJECTED: "refused",  # by a rule; a person's no is on record as their decision
 }
 _RUN_STATUS = {RunStatus.SUCCEEDED: "success", RunStatus.FAILED: "failed", RunStatus.CANCELLED: "cancelled"}
 
@@ -117,10 +119,12 @@ class Trail:
     ) -> dict[str, Json] | None:
         """What became of a step; None for what other records say (asked, approved, rejected) and for intents."""
         status = _STEP_STATUS.get(record.status)
-        if status is None:
+        if status is None or (record.status is StepStatus.REJECTED and record.approval_id is not None):
             return None
         step = run.workflow.steps[record.index]
         details: dict[str, Any] = {"action_type": step.action_type, "workflow_id": run.workflow.workflow_id}
+        if rule := (record.approval or {}).get("rule"):
+            details["rule"] = rule
         if record.attempt:
             details["attempt"] = record.attempt
         if record.wake_at is not None:
@@ -144,13 +148,17 @@ class Trail:
 
     def approval_requested(self, run: Run, record: StepRecord, title: str, digest: str) -> dict[str, Json]:
         step = run.workflow.steps[record.index]
+        details: dict[str, Json] = {
+            "approval_id": record.approval_id,
+            "digest": digest,
+            "workflow_id": run.workflow.workflow_id,
+        }
+        details |= {name: value for name, value in (record.approval or {}).items() if value}  # what rules have to say
+        if record.wake_at is not None:
+            details["expires_at"] = record.wake_at.isoformat(timespec="seconds")
         return self.record(
             "approval_requested", step.action_type, "pending", record.at,
-            details={
-                "approval_id": record.approval_id,
-                "digest": digest,
-                "workflow_id": run.workflow.workflow_id,
-            },
+            details=details,
             foreign={"title": title},
             approval_status="pending",
             security_level="high",
@@ -164,6 +172,8 @@ class Trail:
             "title": approval.title, "evidence": evidence, "decided_by": approval.decided_by,
             "comment": approval.comment,
         }  # fmt: skip
+        if approval.edits:
+            said["edits"] = [edit.plain() for edit in approval.edits]
         return self.record(
             "approval_decided", approval.action_type, str(approval.state), approval.decided_at,
             actor=approval.decided_by,
@@ -217,6 +227,8 @@ def _said(error: Mapping[str, str]) -> str:
 
 
 def _approval_status(record: StepRecord) -> str | None:
+    if (record.approval or {}).get("channel") == RULE:
+        return "allowed by rule" if record.attempt else "refused by rule"
     return "approved" if record.approval_id is not None and record.attempt else None
 
 

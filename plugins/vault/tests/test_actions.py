@@ -295,7 +295,11 @@ def test_the_plugin_offers_what_it_says():
         [channel.name for channel in plugin.aie_approval_channels(settings)],
     ]
 
-    assert offered == [["create_file", "send_notification"], ["vault.files"], ["vault.notes", "vault.notices"]]
+    assert offered == [
+        ["create_file", "send_notification"],
+        ["vault.files"],
+        ["vault.notes", "vault.notices", "vault.waiting"],
+    ]
     for handler in plugin.aie_action_handlers(settings):
         assert (handler.effect, handler.repeatable, handler.asks_first) == ("local", True, False)
         assert all(field.description for field in handler.params.model_fields.values())

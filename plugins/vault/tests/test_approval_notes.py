@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aie.approvals import Approval, ApprovalState, Decision, Notice
+from aie.approvals import Approval, ApprovalState, Decision, Edit, Notice
 from aie.files import Files
 from aie.plain import digest
 from aie_vault import approval_text, frontmatter
@@ -36,6 +36,8 @@ class Desk:
     approvals: dict[str, Approval] = field(default_factory=dict)
     refused: list[tuple[str, str]] = field(default_factory=list)
     evidence: list[tuple[str, bool, str, str]] = field(default_factory=list)
+    edited: dict[str, dict[str, object]] = field(default_factory=dict)
+    unfit: str = ""  # why edits cannot be taken
     stronger: str = ""  # why a note is not enough
     settings: object = None
     timezone: ZoneInfo = BERLIN
@@ -80,7 +82,7 @@ class Desk:
     def get(self, approval_id: str) -> Approval | None:
         return self.approvals.get(approval_id)
 
-    async def decide(self, approval_id, *, approved, by, evidence, comment="") -> Decision:
+    async def decide(self, approval_id, *, approved, by, evidence, comment="", edits=None) -> Decision:
         approval = self.get(approval_id)
         if approval is None:
             return Decision(False, None, "no such approval")
@@ -88,7 +90,14 @@ class Desk:
             return Decision(False, approval, f"was already {approval.state}")
         if self.stronger:
             return Decision(False, approval, self.stronger)
+        if edits and self.unfit:
+            return Decision(False, approval, self.unfit)
         self.evidence.append((approval_id, approved, evidence, comment))
+        if edits:
+            self.edited[approval_id] = edits
+            changes = tuple(Edit(name, approval.params[name], value) for name, value in edits.items())
+            params = {**approval.params, **edits}
+            approval = replace(approval, params=params, digest=digest(params), edits=changes)
         state = ApprovalState.APPROVED if approved else ApprovalState.REJECTED
         status = "ready" if approved else "rejected"
         decided = replace(

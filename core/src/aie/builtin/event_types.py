@@ -139,6 +139,8 @@ class ApprovalData(_Data):
 
     approval_id: str | None = Field(None, description="The request")
     approved: bool | None = Field(None, description="true or false; no answer in time is false")
+    state: str | None = Field(None, description="approved, rejected or expired")
+    edits: list[dict[str, Any]] | None = Field(None, description="What the person changed: field, before, after")
     approval_type: str | None = Field(None, description="The action that was asked for")
     title: str | None = Field(None, description="The request in one line")
     decided_by: str | None = Field(None, description="Who decided")
@@ -304,6 +306,8 @@ _EXAMPLES: tuple[tuple[EventType, type[BaseModel], str, dict[str, Any]], ...] = 
         {
             "approval_id": "apr_01kh2v9c8x4m7q5tz",
             "approved": True,
+            "state": "approved",
+            "edits": [],
             "approval_type": "send_email",
             "title": "Invoice INV-2026-001 - $5000",
             "decided_by": "owner",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from aie.actions import ActionContext, ActionHandler, Effect, Outcome
-from aie.builtin.durations import MAX_WAIT_S, instant_of, seconds_in
+from aie.durations import MAX_WAIT_S, instant_of, seconds_in
 from aie.errors import ActionError
 from aie.events import MAX_NAME_LENGTH, Event, EventType
 

@@ -1,4 +1,4 @@
-"""What ``aie.toml`` says about schedules, scripts and logs: top-level tables, because they are core's own."""
+"""What ``aie.toml`` says about schedules, scripts, logs and approvals: top-level tables, as they are core's own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
 
+from aie.builtin.approval_settings import ApprovalSettings, checked
 from aie.cron import cron_problem, zone_problem
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
@@ -38,12 +38,12 @@ class ScheduleSettings(_Table):
     @field_validator("cron")
     @classmethod
     def _cron_line(cls, value: str) -> str:
-        return _checked(value, cron_problem(value))
+        return checked(value, cron_problem(value))
 
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
-        return value if value is None else _checked(value, zone_problem(value))
+        return value if value is None else checked(value, zone_problem(value))
 
 
 class ScriptSettings(_Table):
@@ -65,7 +65,7 @@ class ScriptSettings(_Table):
     @field_validator("path")
     @classmethod
     def _path(cls, value: str) -> str:
-        return _checked(value, "the path of a script holds no control characters" if not value.isprintable() else "")
+        return checked(value, "the path of a script holds no control characters" if not value.isprintable() else "")
 
     @field_validator("sha256")
     @classmethod
@@ -74,11 +74,11 @@ class ScriptSettings(_Table):
             return None
         text = value.strip().lower().removeprefix("sha256:")
         wrong = not re.fullmatch(r"[0-9a-f]{64}", text)
-        return _checked(text, f"sha256 is 64 hexadecimal digits, found {value[:80]!r}" if wrong else "")
+        return checked(text, f"sha256 is 64 hexadecimal digits, found {value[:80]!r}" if wrong else "")
 
 
 class CoreSettings(_Table):
-    """The tables ``[schedules.NAME]``, ``[scripts.NAME]`` and the switch ``logs``."""
+    """The tables ``[schedules.NAME]``, ``[scripts.NAME]`` and ``[approvals]``, and the switch ``logs``."""
 
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict, description="Named schedules")
     scripts: dict[str, ScriptSettings] = Field(
@@ -88,14 +88,16 @@ class CoreSettings(_Table):
         default=True, description="Whether Logs/integrations.log and Logs/audit/ are written into the vault"
     )
 
+    approvals: ApprovalSettings = Field(
+        default_factory=ApprovalSettings, description="How long requests wait, and the rules about who is asked"
+    )
+
     @field_validator("schedules", "scripts")
     @classmethod
     def _names(cls, tables: dict[str, Any]) -> dict[str, Any]:
         for name in tables:
             wrong = not _NAME.fullmatch(name)
-            _checked(
-                name, f"a name is 1 to 80 letters, digits, '_', '-' and '.', found {name[:100]!r}" if wrong else ""
-            )
+            checked(name, f"a name is 1 to 80 letters, digits, '_', '-' and '.', found {name[:100]!r}" if wrong else "")
         return tables
 
     @field_validator("logs", mode="before")
@@ -103,10 +105,3 @@ class CoreSettings(_Table):
     def _switch(cls, value: Any) -> Any:
         """``[logs] enabled = false`` says the same as ``logs = false``."""
         return value["enabled"] if isinstance(value, dict) and set(value) == {"enabled"} else value
-
-
-def _checked(value: str, problem: str) -> str:
-    """The value; or the problem as a validation error whose message is that sentence and nothing else."""
-    if problem:
-        raise PydanticCustomError("not_usable", "{problem}", {"problem": problem})
-    return value

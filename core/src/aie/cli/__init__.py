@@ -21,6 +21,8 @@ COMMANDS = {
     "start": ("start", "Watch everything and run workflows until stopped.", "Work"),
     "run": ("run", "Run one workflow now.", "Work"),
     "emit": ("emit", "Hand in an event.", "Work"),
+    "pause": ("pause", "Let nothing reach outside until aie resume.", "Work"),
+    "resume": ("resume", "Let everything go on after aie pause.", "Work"),
     "workflows": ("workflows", "List, check and switch workflows.", "Work"),
     "events": ("events", "What happened.", "Work"),
     "approvals": ("approvals", "What waits for your decision.", "Review"),

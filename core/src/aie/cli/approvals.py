@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import rich_click as click
 
 from aie.approvals import Approval, ApprovalState
-from aie.cli.output import Output, common_options, local
+from aie.cli.approval_rules import rules
+from aie.cli.output import Output, WrongUseError, common_options, local, shorten
 from aie.cli.terminal import ago, at_terminal, counted, labelled, person, safe, safe_lines, wrapped
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
 from aie.config import Config, nearest
 from aie.errors import AieError, NotFoundError
 from aie.history import History, RunRow
 from aie.orchestrator import AsyncOrchestrator
+from aie.plain import Json, parse_json
 from aie.run import RunStatus, StepStatus
 
 PREFIX = "apr_"
@@ -34,6 +37,9 @@ _RESTING = frozenset(StepStatus) - {StepStatus.APPROVED, StepStatus.STARTED}
 @click.group()
 def command() -> None:
     """What waits for your decision."""
+
+
+command.add_command(rules)
 
 
 @command.command("list")
@@ -85,30 +91,125 @@ def show_approval(approval_id: str, vault: Path | None, output: Output) -> None:
 
 
 @command.command("approve")
-@click.argument("approval_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("approval_ids", metavar="ID...", nargs=-1)
+@click.option("--set", "edits", metavar="NAME=VALUE", multiple=True, help="Change a value first. For one request.")
+@click.option("--all", "everything", is_flag=True, help="All that wait; shows them first.")
+@click.option("--workflow", "workflow_id", metavar="ID", help="With --all: only those of this workflow.")
+@click.option("--action", metavar="NAME", help="With --all: only those for this action.")
+@click.option("--yes", is_flag=True, help="With --all: do not ask whether it is meant.")
 @click.option("--comment", default="", help="A word with it, for the record.")
 @common_options
-def approve(approval_ids: tuple[str, ...], comment: str, vault: Path | None, output: Output) -> int:
-    """Approve requests, see them carried out, and hear how it went."""
-    return wait_for(_decide(approval_ids, True, comment, vault, output))
+def approve(
+    approval_ids: tuple[str, ...], edits: tuple[str, ...], everything: bool, workflow_id: str | None,
+    action: str | None, yes: bool, comment: str, vault: Path | None, output: Output,
+) -> int:  # fmt: skip
+    """Approve requests, see them carried out, and hear how it went.
+
+    \b
+    Examples:
+      aie approvals approve 3kx9qd
+      aie approvals approve 3kx9qd --set subject="Your invoice"
+      aie approvals approve --all --workflow invoice_to_email
+    """
+    history = read_history(load_config(vault))
+    chosen = _chosen(history, approval_ids, everything, workflow_id, action)
+    if edits and len(chosen) != 1:
+        raise WrongUseError(
+            "--set changes one request", where="--set", hint="give the id of the one, and approve the others apart"
+        )
+    changes = _changes(chosen[0], edits) if edits else {}
+    if everything and not _is_meant(chosen, yes, output):
+        return 1
+    return wait_for(_decide(chosen, True, comment, changes, vault, output))
 
 
 @command.command("reject")
-@click.argument("approval_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("approval_ids", metavar="ID...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that wait; shows them first.")
+@click.option("--workflow", "workflow_id", metavar="ID", help="With --all: only those of this workflow.")
+@click.option("--action", metavar="NAME", help="With --all: only those for this action.")
+@click.option("--yes", is_flag=True, help="With --all: do not ask whether it is meant.")
 @click.option("--comment", default="", help="The reason, for the record.")
 @common_options
-def reject(approval_ids: tuple[str, ...], comment: str, vault: Path | None, output: Output) -> int:
+def reject(
+    approval_ids: tuple[str, ...], everything: bool, workflow_id: str | None, action: str | None, yes: bool,
+    comment: str, vault: Path | None, output: Output,
+) -> int:  # fmt: skip
     """Reject requests: what they asked for is not done."""
-    return wait_for(_decide(approval_ids, False, comment, vault, output))
+    history = read_history(load_config(vault))
+    chosen = _chosen(history, approval_ids, everything, workflow_id, action)
+    if everything and not _is_meant(chosen, yes, output):
+        return 1
+    return wait_for(_decide(chosen, False, comment, {}, vault, output))
+
+
+# --- which ones -------------------------------------------------------------------------------------------------------
+
+
+def _chosen(
+    history: History | None, texts: Sequence[str], everything: bool, workflow_id: str | None, action: str | None
+) -> list[Approval]:
+    """The requests that are meant; nothing is decided unless every id is clear."""
+    if not everything and (workflow_id or action):
+        raise WrongUseError("--workflow and --action go with --all", where="--all", hint="give ids, or --all")
+    if everything == bool(texts):
+        raise WrongUseError(
+            "which requests?", where="ID", hint="give their ids, or --all; aie approvals list shows them"
+        )
+    if not everything:
+        return list({each.approval_id: each for each in (find_approval(history, text) for text in texts)}.values())
+    waiting = history.approvals(pending=True) if history else []
+    chosen = [
+        each for each in waiting if workflow_id in (None, each.workflow_id) and action in (None, each.action_type)
+    ]
+    if not chosen:
+        raise NotFoundError("nothing that waits is meant by that", where="--all", hint="aie approvals list")
+    return chosen
+
+
+def _changes(approval: Approval, edits: Sequence[str]) -> dict[str, Json]:
+    """``--set`` as values: text stays text where the request has text, anything else is read as JSON if it is JSON."""
+    changes: dict[str, Json] = {}
+    for text in edits:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise WrongUseError(f"{text!r} is not NAME=VALUE", where="--set", hint='for example --set subject="Hello"')
+        before = approval.params.get(name)
+        changes[name] = value if isinstance(before, str) else _read(value)
+    return changes
+
+
+def _read(value: str) -> Json:
+    try:
+        return parse_json(value, where="--set")
+    except AieError:
+        return value
+
+
+def _is_meant(chosen: Sequence[Approval], yes: bool, output: Output) -> bool:
+    """Show what is about to be decided, and hear whether it is meant."""
+    short = short_ids(chosen)
+    rows = [[short[each.approval_id], _what(each), safe(each.workflow_id)] for each in chosen]
+    output.table(["Id", "What", "Workflow"], rows, empty="")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise WrongUseError("nobody is here to say whether that is meant", where="--all", hint="give --yes as well")
+    return click.confirm(f"All {len(chosen)} of them?", default=False)
 
 
 # --- deciding -----------------------------------------------------------------------------------------------------
 
 
-async def _decide(texts: Sequence[str], approved: bool, comment: str, vault: Path | None, output: Output) -> int:
-    """Nothing is decided unless every id is clear. Exit code 1 if any was decided before, or did not work."""
-    history = read_history(load_config(vault))
-    chosen = list({each.approval_id: each for each in (find_approval(history, text) for text in texts)}.values())
+async def _decide(
+    chosen: Sequence[Approval],
+    approved: bool,
+    comment: str,
+    edits: Mapping[str, Json],
+    vault: Path | None,
+    output: Output,
+) -> int:
+    """Decide each, on record one by one. Exit code 1 if any was decided before, or did not work."""
     verb = "approve" if approved else "reject"
     answers: list[dict[str, Any]] = []
     async with open_vault(vault) as orchestrator:
@@ -120,6 +221,7 @@ async def _decide(texts: Sequence[str], approved: bool, comment: str, vault: Pat
                 channel="cli",
                 evidence=f"aie approvals {verb} {at_terminal()}",
                 comment=comment,
+                edits=edits,
             )
             answers.append(answer)
         accepted = [one for one, answer in zip(chosen, answers, strict=True) if answer["accepted"]]
@@ -169,6 +271,7 @@ def _report(approval: Approval, answer: dict[str, Any], orchestrator: AsyncOrche
             "step_status": after.step_status,
             "step_result": after.step_result,
             "step_error": after.step_error,
+            "edits": [edit.plain() for edit in after.edits],
             "run_status": str(run.status) if run else None,
         }
     )
@@ -182,6 +285,8 @@ def _report(approval: Approval, answer: dict[str, Any], orchestrator: AsyncOrche
             output.line(line)
         return 1
     for line in wrapped(f"{after.title}", indent=f"{str(after.state).capitalize()}: ", more="  "):
+        output.line(line)
+    for line in _edit_lines(after):
         output.line(line)
     for line in _outcome(after, run):
         output.line(line)
@@ -315,7 +420,24 @@ def _fields(approval: Approval) -> dict[str, Any]:
         "comment": approval.comment,
         "step_status": approval.step_status,
         "step_error": approval.step_error,
+        "rule": approval.rule,
+        "required_channel": approval.required_channel,
+        "editable": list(approval.editable),
+        "edits": [edit.plain() for edit in approval.edits],
     }
+
+
+def _edit_lines(approval: Approval) -> list[str]:
+    """What the person who approved it changed."""
+    lines: list[str] = []
+    for edit in approval.edits:
+        lines += labelled("Changed", f"{edit.field}: {_one_line(edit.before)} → {_one_line(edit.after)}", width=9)
+    return lines
+
+
+def _one_line(value: Json) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return shorten(text, 120)
 
 
 def _sheet(approval: Approval, run: RunRow | None, config: Config) -> list[str]:
@@ -328,6 +450,10 @@ def _sheet(approval: Approval, run: RunRow | None, config: Config) -> list[str]:
     if approval.expires_at:
         lines += labelled("Expires", local(approval.expires_at, zone))
     lines += labelled("Action", approval.action_type)
+    if approval.rule:
+        lines += labelled("Rule", f"{approval.rule} has it asked")
+    if approval.problem:
+        lines += labelled("Rules", f"one could not be applied: {approval.problem}")
     if approval.body and approval.body not in approval.params.values():
         lines += ["", "What it says", *safe_lines(approval.body, "  | ")]
     pending = approval.state is ApprovalState.PENDING
@@ -343,10 +469,18 @@ def _sheet(approval: Approval, run: RunRow | None, config: Config) -> list[str]:
     if approval.state is ApprovalState.PENDING:
         short = approval.approval_id
         lines += [f"Approve: aie approvals approve {short}", f"Reject:  aie approvals reject {short}"]
+        if approval.editable:
+            lines += wrapped(
+                f"aie approvals approve {short} --set NAME=VALUE; of these: {', '.join(approval.editable)}",
+                indent="Change:  ", more="         ",
+            )  # fmt: skip
+        if approval.required_channel:
+            lines += wrapped("Only a decision in a terminal counts for this one.")
         return lines
     lines += wrapped(_already(approval, config).removeprefix("was already ").capitalize())
     if approval.comment:
         lines += labelled("Comment", approval.comment)
+    lines += _edit_lines(approval)
     lines += _outcome(approval, run)
     if approval.step_result is not None:
         lines += labelled("Gave", json.dumps(approval.step_result, ensure_ascii=False), width=5)

@@ -298,7 +298,7 @@ def _tell_step(step: dict[str, Any], zone: ZoneInfo, output: Output) -> None:
 
 
 def _decision(approval: dict[str, Any] | None) -> str:
-    if not approval:
+    if not approval or "approved" not in approval:
         return ""
     said = "approved" if approval.get("approved") else "rejected"
     comment = f": {shorten(str(approval['comment']), 60)}" if approval.get("comment") else ""

@@ -168,6 +168,8 @@ def _opening(orchestrator: AsyncOrchestrator) -> Iterator[str]:
         yield f"Going on with {counted(under_way, 'run')} that {'was' if under_way == 1 else 'were'} under way"
     if requests:
         yield f"Taking in {counted(requests, 'request')} that other commands left"
+    if why := orchestrator.engine.pause.why():
+        yield f"PAUSED, so nothing reaches outside: {why}"
     pending = history.pending_count()
     if pending:
         yield f"Waiting for your decision: {pending}   (aie approvals list)"

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aie.approvals import Approval, ApprovalState
 from aie_vault import approval_text
+from aie_vault.approval_edits import has_own_words
 from aie_vault.approval_shelf import Note, Shelf
 from aie_vault.frontmatter import scalar, with_keys
 from aie_vault.settings import VaultSettings
@@ -44,7 +45,7 @@ class Filing:
         for note in notes:
             if note is kept:
                 continue
-            if note in intact and _nothing_added(note):
+            if note in intact and _nothing_added(approval, note):
                 self.shelf.remove(self.vault, note)
             else:
                 self._park(note, "refused", [f"- Not accepted on {self._now()}: {reason}"])
@@ -72,7 +73,7 @@ class Filing:
                 self._mark_approved(note, status, late)
             elif note is main and not late:
                 self._close(approval, note, home, status, [])
-            elif note in intact and _nothing_added(note) and not late:
+            elif note in intact and _nothing_added(approval, note) and not late:
                 self.shelf.remove(self.vault, note)
             else:
                 why = late or "another copy of a request that was decided"
@@ -121,6 +122,6 @@ class Filing:
         return approval_text.local(self.now, self.timezone)
 
 
-def _nothing_added(note: Note) -> bool:
+def _nothing_added(approval: Approval, note: Note) -> bool:
     """Whether a note that shows what it should holds nothing of a person's own, so that it may be taken away."""
-    return not note.comment and note.own_keys_only and not note.conflict
+    return not note.comment and not note.conflict and not has_own_words(approval, note)

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from aie.approvals import Approval, ApprovalChannel, ApprovalDesk, ApprovalState
 from aie.errors import ParameterError
 from aie.files import Files
+from aie.plain import Json
 from aie_vault import approval_text
+from aie_vault.approval_edits import asked_digest, edits_in
 from aie_vault.approval_filing import Filing
 from aie_vault.approval_shelf import ChangedError, Note, Shelf
 from aie_vault.inert import line
 from aie_vault.settings import VaultSettings
 
 CHANGED = (
-    "The note that was moved had been changed, and edits are not carried out: what is shown here is what runs. Decide "
-    "again, or reject this and ask for it otherwise."
+    "Something in this note was changed that is only shown, such as who gets it or how much. That is not carried out: "
+    "put it back and decide again, or reject this and ask for it otherwise."
 )
 WRONG_WORD = "The note that was moved said something else under decision than approve or reject. Decide again."
+NO_TEXT = "The text in this note could not be told from the rest. Keep the lines of ` around it, and decide again."
+DIFFERENT = "Copies of this note were approved with different changes in them, so none counts. Decide again, with one."
 BOTH = "This request was approved and rejected at the same time, so neither counts. Decide again."
 _WORDS = {"approve": True, "reject": False}
 
@@ -109,8 +113,13 @@ class NoteChannel:
         fault = next((fault for note in answers if (fault := self._fault(approval, note))), "")
         fault = fault or (WRONG_WORD if any(None in said for said in answers.values()) else "")
         fault = fault or (BOTH if len(set().union(*answers.values())) > 1 else "")
+        changes = {note: edits_in(approval, note) for note in answers} if not fault else {}
+        if True in set().union(*answers.values()) and any(
+            one != next(iter(changes.values())) for one in changes.values()
+        ):
+            fault = DIFFERENT
         if not fault:
-            await self._decide(desk, approval, answers, notes)
+            await self._decide(desk, approval, answers, notes, next(iter(changes.values())))
         elif all(note.settled(now_s) for note in answers):
             await self._ask_again(desk, approval, notes, fault)
         else:
@@ -131,8 +140,12 @@ class NoteChannel:
             return "The properties at the top of this note could not be read. Decide again."
         if note.closed:
             return "This was a copy that aie had closed already. Decide here."
-        if note.digest != approval.digest:
+        if note.digest != asked_digest(approval):
             return "This note belonged to another request, or its digest was changed. Read this one, and decide again."
+        if approval.edits:  # it shows what was asked, and what was asked is not what it became
+            return ""
+        if approval.body_field and note.text is None:
+            return NO_TEXT
         return "" if note.shown == self._expected(approval) else CHANGED
 
     def _expected(self, approval: Approval) -> str:
@@ -148,7 +161,7 @@ class NoteChannel:
             if fault and not note.settled(desk.now.timestamp()):
                 self._again = True
                 continue
-            if fault and fault != CHANGED:
+            if fault and fault not in (CHANGED, NO_TEXT):
                 await self._in_thread(
                     self._filing(desk).ask_again, approval, notes, self._intact(approval, notes), fault
                 )
@@ -163,6 +176,7 @@ class NoteChannel:
         approval: Approval,
         answers: dict[Note, frozenset[bool | None]],
         notes: list[Note],
+        edits: Mapping[str, Json],
     ) -> None:
         approved = True in next(iter(answers.values()))
         decision = await desk.decide(
@@ -171,6 +185,7 @@ class NoteChannel:
             by="vault",
             evidence="; ".join(sorted({self._evidence(note) for note in answers})),
             comment=next((note.comment for note in answers if note.comment), ""),
+            edits=edits if approved else {},
         )
         after = decision.approval or desk.get(approval.approval_id)
         if after is not None and after.state is not ApprovalState.PENDING:

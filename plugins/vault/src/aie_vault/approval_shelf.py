@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aie.errors import ParameterError
 from aie.files import Files, Folder
+from aie.plain import Json
 from aie_vault import approval_text, frontmatter
 from aie_vault.listing import is_conflict_copy
 from aie_vault.settings import VaultSettings
@@ -37,7 +39,8 @@ class Note:
     comment: str = ""
     remark: str = ""
     closed: bool = False  # aie has written an outcome into it
-    own_keys_only: bool = True
+    values: Mapping[str, Json] = field(default_factory=dict, hash=False)  # properties that are not aie's own keys
+    text: str | None = field(default=None, hash=False)  # what stands where a person may change the text
     problem: str = ""  # why it cannot be read at all
 
     @property
@@ -141,7 +144,8 @@ class Shelf:
             comment=approval_text.comment_in(text),
             remark=approval_text.remark_in(text),
             closed=approval_text.has_outcome(text),
-            own_keys_only=values.keys() <= approval_text.OWN_KEYS,
+            values={key: value for key, value in values.items() if key not in approval_text.OWN_KEYS},
+            text=approval_text.text_in(text),
         )
 
     # --- changes; each raises ChangedError when the note was written meanwhile ------------------------------------

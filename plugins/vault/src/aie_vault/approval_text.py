@@ -1,4 +1,8 @@
-"""What an approval note says, and how its text is taken apart again."""
+"""What an approval note says, and how its text is taken apart again.
+
+A person may change what stands in properties of the note's own and in the one text below its heading; everything else
+in it is only shown.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,8 @@ OWN_KEYS = frozenset(
         *("requested", "expires", "digest", "run", "tags"),
     }
 )
+_TEXT = "## The text, yours to change"
+_FENCE = re.compile(r"(`{3,})text")
 _SHOWN_END = "## If nobody answers"
 _COMMENT = "Anything you write below this line is kept as your comment."
 _OUTCOME = "## Outcome"
@@ -29,8 +35,8 @@ _REMARK = "> [!warning] "
 
 UNKNOWN_WORD = "The word under decision is not one aie knows. Write approve or reject, or move this note."
 EDITED = (
-    "This text was changed. Edits are not carried out: what aie asked is what runs. To have it otherwise, reject this "
-    "request."
+    "Something was changed here that is only shown, and such a change is not carried out. What may be changed is named "
+    "under How to decide; to have the rest otherwise, reject this request."
 )
 PASSING = frozenset({UNKNOWN_WORD, EDITED})
 """Remarks that go away when their cause does."""
@@ -57,6 +63,7 @@ def note_text(approval: Approval, settings: VaultSettings, timezone: ZoneInfo, r
         "expires": _property_time(approval.expires_at, timezone) if approval.expires_at else "",
         "digest": scalar(approval.digest),
         "run": scalar(approval.run_id),
+        **{property_of(name): _property(approval.params[name]) for name in in_properties(approval)},
     }
     front = "".join(f"{key}: {value}".rstrip() + "\n" for key, value in properties.items())
     parts = [
@@ -67,13 +74,56 @@ def note_text(approval: Approval, settings: VaultSettings, timezone: ZoneInfo, r
     return inert.tamed(f"---\n{front}tags:\n  - aie/approval\n---\n\n" + "\n\n".join(parts) + "\n")
 
 
+def in_properties(approval: Approval) -> list[str]:
+    """The parameters that a person changes in the note's properties: those of one line."""
+    names = [name for name in approval.editable if name != approval.body_field and name in approval.params]
+    return [name for name in names if name.isidentifier() and _fits(approval.params[name])]
+
+
+def _fits(value: Json) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return all(not isinstance(text, str) or (len(text) <= 1000 and text.isprintable()) for text in texts)
+
+
+def property_of(name: str) -> str:
+    """What the property of a parameter is called."""
+    return f"set_{name}" if name in OWN_KEYS else name
+
+
+def as_shown(value: Json) -> Json:
+    """What is read back from the property of a value that nobody changed."""
+    if isinstance(value, str):
+        return inert.tamed(value)
+    if isinstance(value, list):
+        return [as_shown(item) for item in value]
+    return value
+
+
+def text_as_shown(value: str) -> str:
+    """What is read back from the text of a note that nobody changed."""
+    return inert.tamed(inert.visible(value))
+
+
+def text_in(text: str) -> str | None:
+    """The text that a person may change; None when the note has none, or not as aie wrote it."""
+    return _parts(text)[3]
+
+
+def _property(value: Json) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(quoted(str(item)) for item in value) + "]"
+    return "" if value is None else json.dumps(value)
+
+
 def shown_hash(approval: Approval) -> str:
     """What :func:`hash_of` gives for a note of this approval that nobody changed."""
-    return _hash(inert.tamed(_shown(approval)))
+    return _hash(_without_text(inert.tamed(_shown(approval)))[0])
 
 
 def hash_of(text: str) -> str:
-    """A hash of what the note shows of its request: its body without aie's remark and what follows."""
+    """A hash of what the note only shows of its request: its body without aie's remark, the text and what follows."""
     return _hash(_parts(text)[1])
 
 
@@ -120,6 +170,8 @@ def outcome_lines(approval: Approval, timezone: ZoneInfo) -> list[str]:
     lines = [f"- {approval.state.value.capitalize()}{when}{by}{through}."]
     if approval.comment:
         lines.append(f"- Comment: {inert.line(approval.comment, 500)}")
+    for edit in approval.edits:
+        lines.append(f"- Changed before: {_code(edit.field)}, from {_brief(edit.before)} to {_brief(edit.after)}.")
     if approval.state is ApprovalState.APPROVED:
         lines.append(f"- The action: {inert.line(approval.step_status)}.")
     else:
@@ -131,6 +183,11 @@ def outcome_lines(approval: Approval, timezone: ZoneInfo) -> list[str]:
     return lines
 
 
+def _brief(value: Json) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"“{inert.line(text, 120)}”"
+
+
 def local(when: datetime, timezone: ZoneInfo) -> str:
     """A time for a person to read."""
     return when.astimezone(timezone).strftime("%Y-%m-%d %H:%M")
@@ -138,15 +195,22 @@ def local(when: datetime, timezone: ZoneInfo) -> str:
 
 def _shown(approval: Approval) -> str:
     name = inert.line(approval.workflow_name or approval.workflow_id)
+    text = approval.params.get(approval.body_field) if approval.body_field else None
     parts = [
         f"# {inert.line(approval.title)}",
         f"The workflow “{name}” asks to run `{_code(approval.action_type)}` (step `{_code(approval.step_id)}`).",
         f"Why: {inert.line(approval.reason, 500)}" if approval.reason else "",
-        "## What will happen",
-        inert.fenced(approval.body) if approval.body.strip() else "The action runs with the values below.",
-        "## All values",
-        inert.fenced(_values(approval)),
+        f"From: [[{_link(approval.source_note)}]]" if approval.source_note else "",
+        f"By the rule “{inert.line(approval.rule)}” of aie.toml." if approval.rule else "",
+        f"A rule of aie.toml could not be applied: {inert.line(approval.problem, 300)}" if approval.problem else "",
     ]
+    if isinstance(text, str):
+        parts += [_TEXT, inert.fenced(text)]
+    if approval.body.strip() and approval.body != text:
+        parts += ["## What will happen", inert.fenced(approval.body)]
+    elif not isinstance(text, str):
+        parts += ["## What will happen", "The action runs with the values below."]
+    parts += ["## All values", inert.fenced(_values(approval))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -156,17 +220,35 @@ def _how_to(approval: Approval, settings: VaultSettings, timezone: ZoneInfo) -> 
     else:
         ends = "The request waits until somebody does, and nothing is done before."
     command = f"aie approvals approve {_code(approval.approval_id)}"
-    return "\n".join(
-        [
-            f"{_SHOWN_END}\n\n{ends}\n",
-            "## How to decide\n",
+    if approval.required_channel:
+        ways = [
+            "This one is decided in a terminal only; moving the note decides nothing:\n",
+            f"- Yes: `{command}`",
+            f"- No: `aie approvals reject {_code(approval.approval_id)}`\n",
+        ]
+    else:
+        ways = [
             f"- Yes: move this note into `{settings.approved}/`, or write `approve` under decision at the top.",
             f"- No: move it into `{settings.rejected}/`, or write `reject` there.",
             f"- Or in a terminal: `{command}`, or the same with `reject`.\n",
-            "What is shown above is what runs; changes to it are not carried out.\n",
-            _COMMENT,
         ]
-    )
+    return "\n".join([f"{_SHOWN_END}\n\n{ends}\n", "## How to decide\n", *ways, f"{_to_change(approval)}\n", _COMMENT])
+
+
+def _to_change(approval: Approval) -> str:
+    """What a person may change before saying yes, and how."""
+    names = [property_of(name) for name in in_properties(approval)]
+    places = [f"the properties {', '.join(f'`{_code(name)}`' for name in names)} at the top"] if names else []
+    if approval.body_field:
+        places.append("the text under its heading")
+    if not places or approval.required_channel:
+        return "What is shown above is what runs; changes to it are not carried out."
+    return f"You may change {' and '.join(places)} first: what then stands there is what runs. The rest is only shown."
+
+
+def _link(path: str) -> str:
+    """A vault path as the target of a link: nothing in it can end the link."""
+    return re.sub(r"[\[\]|#^`<>]", "", path.removesuffix(".md"))
 
 
 def _values(approval: Approval) -> str:
@@ -175,7 +257,7 @@ def _values(approval: Approval) -> str:
     for key, value in approval.params.items():
         name = key if key.isidentifier() else json.dumps(key)
         text = inert.visible(value) if isinstance(value, str) else _json(value)
-        if "\n" in text and value == approval.body:
+        if key == approval.body_field or ("\n" in text and value == approval.body):
             lines.append(f"{name}: (the text above)")
         elif "\n" in text:
             lines += [f"{name}:", *(f"  | {line}" for line in text.split("\n"))]
@@ -196,15 +278,36 @@ def _property_time(when: datetime, timezone: ZoneInfo) -> str:
     return when.astimezone(timezone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _parts(text: str) -> tuple[str, str, str]:
-    """The body as remark, shown part and the rest. A heading in the shown part does not end it: the last one does."""
+def _parts(text: str) -> tuple[str, str, str, str | None]:
+    """The body as remark, shown part, the rest, and the text to be changed.
+
+    A heading in the shown part does not end it: the last one does.
+    """
     body = frontmatter.body(text).replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     remark = ""
     if body.startswith(_REMARK):
         line, _, body = body.partition("\n")
         remark = line.removeprefix(_REMARK)
     before, heading, after = f"\n{body}".rpartition(f"\n{_SHOWN_END}\n")
-    return (remark, before, heading + after) if heading else (remark, body, "")
+    shown, own = _without_text(before if heading else body)
+    return remark, shown, heading + after if heading else "", own
+
+
+def _without_text(shown: str) -> tuple[str, str | None]:
+    """The shown part without the text that may be changed, and that text.
+
+    Nothing foreign of more than a line stands before its heading, so the first one is aie's own. A fence in a changed
+    text ends it early; what is left over then counts as a change to what is only shown.
+    """
+    before, heading, after = f"\n{shown}".partition(f"\n{_TEXT}\n")
+    lines = after.lstrip("\n").split("\n") if heading else []
+    opening = _FENCE.fullmatch(lines[0].rstrip()) if lines else None
+    if opening is None:
+        return shown, None
+    for number, line in enumerate(lines[1:], start=1):
+        if line.rstrip() == opening[1]:
+            return f"{before}{heading}" + "\n".join(lines[number + 1 :]), "\n".join(lines[1:number])
+    return shown, None
 
 
 def _hash(shown: str) -> str:

@@ -17,6 +17,7 @@ from aie_vault.notices import notice_channel
 from aie_vault.notifications import send_notification
 from aie_vault.settings import VaultSettings
 from aie_vault.source import file_source
+from aie_vault.waiting import waiting_channel
 
 
 @hookimpl
@@ -37,4 +38,5 @@ def aie_action_handlers(settings: VaultSettings) -> Sequence[ActionHandler]:
 
 @hookimpl
 def aie_approval_channels(settings: VaultSettings) -> Sequence[ApprovalChannel]:
-    return [note_channel(settings, Files()), notice_channel(settings, Files())]
+    files = Files()
+    return [note_channel(settings, files), notice_channel(settings, files), waiting_channel(settings, files)]

@@ -1,0 +1,88 @@
+"""The judge: asks the rules of ``aie.toml`` about a step, and keeps count of what they allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from aie import schema
+from aie.act import BoundTraits
+from aie.actions import ActionContext
+from aie.builtin.approval_settings import ApprovalSettings
+from aie.config import CORE, Config
+from aie.history import History
+from aie.journal import Batch, stamp
+from aie.permission import RULE, Permission
+from aie.plain import Json
+from aie.plugins.registry import Registry
+from aie.rules import LONGEST_PER, Question, RuleBook, amount_in
+from aie.run import Run, StepRecord, StepStatus
+from aie.workflow import Step
+
+ContextOf = Callable[[Run, Step, BoundTraits], ActionContext]
+
+
+class Judge:
+    """What the machine is told about whether a step may be carried out."""
+
+    def __init__(self, book: RuleBook, context_of: ContextOf) -> None:
+        self.book = book
+        self._context_of = context_of
+
+    def __call__(
+        self, traits: BoundTraits, run: Run, step: Step, params: Mapping[str, Json], now: datetime
+    ) -> Permission:
+        handler = traits.handler
+        if not self.book.rules and not handler.asks_first:
+            return _ALLOWED
+        return self.book.permission(self.question(traits, run, step, params), now)
+
+    def question(self, traits: BoundTraits, run: Run, step: Step, params: Mapping[str, Json]) -> Question:
+        """What the rules are asked about a step."""
+        bound, handler = traits.bound, traits.handler
+
+        def facts() -> Mapping[str, Json]:
+            if handler.facts is None:
+                return {}
+            return dict(handler.facts(traits.parsed(params), self._context_of(run, step, traits)))
+
+        return Question(
+            names=frozenset({bound.name, handler.name, step.action_type}),
+            asks_first=handler.asks_first,
+            expires_after=handler.expires_after,
+            params=params,
+            event=run.frame["event"],
+            workflow=run.frame["workflow"],
+            facts=facts,
+        )
+
+    def count(self, run_seq: int, record: StepRecord, batch: Batch) -> None:
+        """Add to a batch that a rule allowed a step, if that is what the record says."""
+        said = record.approval or {}
+        if record.status is not StepStatus.STARTED or said.get("channel") != RULE:
+            return
+        rule = self.book.rule(str(said["rule"]))
+        amount = (amount_in(record.params or {}, rule.amount) if rule else None) or Decimal(0)
+        batch.add(schema.ADD_RULE_USE, run_seq, record.index, said["rule"], stamp(record.at), str(amount))
+        self.book.use(str(said["rule"]), record.at, amount, (run_seq, record.index))
+
+
+_ALLOWED = Permission("allow")
+
+
+def rule_book(registry: Registry, config: Config, history: History | None, now: datetime) -> RuleBook:
+    """The rules of ``aie.toml`` with what is used up of them. Raises PluginError when they cannot be used."""
+    settings: ApprovalSettings = registry.plugin(CORE).settings.approvals
+    uses = history.rule_uses() if history is not None else []
+    return RuleBook(
+        [rule.rule() for rule in settings.rules],
+        config.timezone,
+        expires_after=settings.usual_expiry,
+        uses=[use for use in uses if use[1] > now - LONGEST_PER],
+    )
+
+
+def forget_old_uses(batch: Batch, now: datetime) -> None:
+    """Add to a batch that what no rule counts any more is taken away."""
+    batch.add(schema.DROP_RULE_USES, stamp(now - LONGEST_PER - timedelta(days=1)))
