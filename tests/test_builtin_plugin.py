@@ -111,8 +111,14 @@ def test_settings_as_a_person_writes_them():
         },
         "scripts": {"backup": {"path": "scripts/backup.sh", "sha256": "a" * 64, "arguments": False, "timeout_s": 60.0}},
         "logs": False,
+        "approvals": {"expires_after": "7 days", "rules": []},
     }
-    assert CoreSettings().model_dump() == {"schedules": {}, "scripts": {}, "logs": True}
+    assert CoreSettings().model_dump() == {
+        "schedules": {},
+        "scripts": {},
+        "logs": True,
+        "approvals": {"expires_after": "7 days", "rules": []},
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,7 +57,9 @@ def test_nothing_waits_where_nothing_happened(aie: CommandLine) -> None:
 def test_list_has_what_who_and_since_when(aie: CommandLine) -> None:
     approval_id = expense(aie, "a chair")
     (record,) = waiting(aie)
-    varying = {name: record[name] for name in ("run_id", "reason", "requested_at")}
+    asked_at, ends_at = (datetime.fromisoformat(record[name]) for name in ("requested_at", "expires_at"))
+    assert ends_at - asked_at == timedelta(days=7)
+    varying = {name: record[name] for name in ("run_id", "reason", "requested_at", "expires_at")}
     assert record == {
         "approval_id": approval_id,
         "state": "pending",
@@ -65,13 +68,16 @@ def test_list_has_what_who_and_since_when(aie: CommandLine) -> None:
         "workflow_id": "buy",
         "workflow_name": "Buying",
         "step_id": "action_0",
-        "expires_at": None,
         "decided_at": None,
         "decided_by": "",
         "channel": "",
         "comment": "",
         "step_status": "asked",
         "step_error": "",
+        "rule": "",
+        "required_channel": "",
+        "editable": ["title", "description"],
+        "edits": [],
         **varying,
     }
     short = approval_id[-6:]
@@ -89,7 +95,7 @@ def test_show_says_exactly_what_will_happen_and_how_to_decide(aie: CommandLine) 
         f"  Id         {approval_id}",
         "  Asked by   Buying (buy), step action_0",
     ]
-    assert lines[-7:] == [
+    assert lines[-8:] == [
         "",
         "What will be carried out, exactly this",
         "  description  Amount: 750",
@@ -97,6 +103,7 @@ def test_show_says_exactly_what_will_happen_and_how_to_decide(aie: CommandLine) 
         "",
         f"Approve: aie approvals approve {approval_id}",
         f"Reject:  aie approvals reject {approval_id}",
+        f"Change:  aie approvals approve {approval_id} --set NAME=VALUE; of these: title, description",
     ]
 
 
@@ -124,6 +131,7 @@ def test_approving_carries_out_and_tells_how_it_went(aie: CommandLine) -> None:
             "comment": "go on",
         },
         "step_error": "",
+        "edits": [],
         "run_status": "succeeded",
     }
     assert waiting(aie) == []

@@ -40,7 +40,7 @@ def test_help_fits_eighty_columns_and_names_every_command_in_its_panel(aie: AieH
             words.append(line.split()[1])
     assert panels == {
         "Set up": ["init", "plugins", "connect", "doctor"],
-        "Work": ["start", "run", "emit", "workflows", "events"],
+        "Work": ["start", "run", "emit", "pause", "resume", "workflows", "events"],
         "Review": ["approvals", "runs", "audit"],
         "Options": ["--version", "-h,"],
     }
@@ -49,7 +49,7 @@ def test_help_fits_eighty_columns_and_names_every_command_in_its_panel(aie: AieH
 @pytest.mark.parametrize(
     "words",
     ["init", "start", "run", "emit", "doctor", "connect", "events", "events list", "events show", "runs",
-     "runs list", "runs show", "audit", "audit show", "audit verify"],
+     "pause", "resume", "runs list", "runs show", "audit", "audit show", "audit verify"],
 )  # fmt: skip
 def test_the_help_of_every_command_fits_eighty_columns(aie: AieHome, words: str) -> None:
     lines = aie(*words.split(), "--help").out.splitlines()

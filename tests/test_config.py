@@ -191,7 +191,7 @@ def test_the_file_aie_init_writes_is_valid_and_means_what_it_says(vault: Path) -
     config = Config.load(vault, BERLIN)
     assert config.tables == {
         "vault": {"watch": ["Inbox"]},
-        "core": {"schedules": {"morning": {"cron": "0 8 * * *"}}},
+        "core": {"schedules": {"morning": {"cron": "0 8 * * *"}}, "approvals": {}},
     }
     assert (config.actions, config.disabled, config.warnings) == ({}, frozenset(), ())
 
@@ -202,7 +202,7 @@ def test_every_line_offered_as_a_comment_is_valid_too(vault: Path) -> None:
     write(vault, "\n".join(lines))
     assert set(tomllib.loads("\n".join(lines))) == {
         *("timezone", "workflow_folders", "state_dir", "engine", "max_runs", "starts_per_minute", "retention"),
-        *("actions", "plugins", "schedules"),
+        *("actions", "plugins", "schedules", "approvals"),
     }
     assert Config.load(vault, {}).warnings == ()
 
@@ -340,7 +340,7 @@ def test_what_is_not_toml_is_refused_with_its_line(vault: Path) -> None:
             (
                 "the settings of 'core' are not in a table of their own",
                 "VAULT/aie.toml, line 1, plugins.core",
-                "write them at the top level: [schedules], [scripts], [logs]",
+                "write them at the top level: [schedules], [scripts], [logs], [approvals]",
             ),
         ),
     ],

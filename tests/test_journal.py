@@ -114,7 +114,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE meta (key TEXT, value TEXT); INSERT INTO meta VALUES ('version', '99')")
     with pytest.raises(JournalError) as caught:
         Journal(path)
-    assert caught.value.message == "this is not a journal of version 1: found version 99"
+    assert caught.value.message == "this is not a journal of version 2: found version 99"
 
 
 def test_nobody_else_may_look_into_the_state_folder(tmp_path: Path) -> None:

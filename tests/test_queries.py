@@ -79,6 +79,8 @@ ASKS: dict[str, Ask] = {
     "audit": lambda history: history.audit(after=1),
     "audit_head": lambda history: history.audit_head(),
     "cursor": lambda history: history.cursor("x"),
+    "paused": lambda history: history.paused(),
+    "rule_uses": lambda history: history.rule_uses("x", NOW),
     "requests": lambda history: history.requests(events=True, after=1),
     "held": lambda history: history.held(),
     "recent_starts": lambda history: history.recent_starts(NOW, 10),

@@ -581,6 +581,23 @@ def test_a_time_when_the_clock_was_wrong_holds_nothing_up(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
+def test_a_clock_that_was_set_back_a_little_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MARK_EVERY", 5)
+
+    async def main() -> None:
+        async with office(tmp_path, workflow("w", WORK)) as o:
+            await o.take_in(*"abcdef")
+            records = o.rows("audit")
+            o.clock.move(hours=-3)
+            await o.take_in("g")
+            assert o.orchestrator.delivery is not None
+            await o.orchestrator.delivery.flush()
+            await o.keeper.sweep()
+            assert (o.events(), o.rows("audit") > records) == (list("abcdefg"), True)
+
+    asyncio.run(main())
+
+
 # --- while the engine runs ----------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ from aie.events import Event
 from aie.history import History
 from aie.ingest import Accepted, Ingest, own_source
 from aie.journal import FILE_NAME, Batch, Journal, stamp
-from aie.judge import Judge, forget_old_uses, rule_book
+from aie.judge import Judge, rule_book
 from aie.library import Library
 from aie.live import Attempt, Live, Standing
 from aie.machine import Call, CallOutcome, Failure, Unknown
@@ -178,11 +178,11 @@ class Engine:
         del self._live[seq]
 
     async def _forget_requests(self, now: datetime) -> None:
-        """Drop what other commands asked and were answered long ago, and what no rule counts any more."""
-        before, batch = stamp(now - timedelta(days=1)), Batch()
+        """Drop what other commands asked and were answered long ago."""
+        before = stamp(now - timedelta(days=1))
         if self.history.answered_before(before):
+            batch = Batch()
             batch.add(schema.PRUNE_INTAKE, before)
-            forget_old_uses(batch, now)
             await self.commit(batch)
 
     @property

@@ -17,7 +17,7 @@ import apsw
 from aie.approvals import Approval, ApprovalState, Edit
 from aie.audit import GENESIS
 from aie.errors import JournalError
-from aie.journal import translate
+from aie.journal import stamp, translate
 from aie.plain import Json
 from aie.records import AuditRecord
 from aie.run import Run, RunStatus, StepRecord, StepStatus
@@ -285,7 +285,11 @@ class History:
 
     def approvals(self, *, pending: bool = True, limit: int = 100_000) -> list[Approval]:
         """Pending ones oldest first, or the decided ones newest first."""
-        order = "= 'pending' ORDER BY a.requested_at" if pending else "<> 'pending' ORDER BY a.decided_at DESC"
+        order = (
+            "= 'pending' ORDER BY a.requested_at, a.run_seq, a.position"
+            if pending
+            else "<> 'pending' ORDER BY a.decided_at DESC"
+        )
         sql = f"{_APPROVAL} WHERE a.state {order} LIMIT ?"
         return self._list(_approval, sql, limit)
 
@@ -299,11 +303,13 @@ class History:
         )
         return found or self._list(_approval, f"{_APPROVAL} WHERE a.approval_id IN ({_APPROVALS_ENDING})", text)
 
-    def rule_uses(self) -> list[tuple[str, datetime, Decimal, tuple[int, int]]]:
-        """What rules allowed without asking: (rule, when, amount, (run seq, step position))."""
+    def rule_uses(self, rule: str, after: datetime) -> list[tuple[datetime, Decimal, tuple[int, int]]]:
+        """What a rule allowed without asking since then: (when, amount, (run seq, step position))."""
         return self._list(
-            lambda row: (str(row[0]), datetime.fromisoformat(row[1]), Decimal(row[2]), (int(row[3]), int(row[4]))),
-            "SELECT rule, at, amount, run_seq, position FROM rule_use ORDER BY at",
+            lambda row: (datetime.fromisoformat(row[0]), Decimal(row[1]), (int(row[2]), int(row[3]))),
+            "SELECT at, amount, run_seq, position FROM rule_use WHERE rule=? AND at>?",
+            rule,
+            stamp(after),
         )
 
     def pending_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from aie import schema
@@ -16,7 +16,7 @@ from aie.journal import Batch, stamp
 from aie.permission import RULE, Permission
 from aie.plain import Json
 from aie.plugins.registry import Registry
-from aie.rules import LONGEST_PER, Question, RuleBook, amount_in
+from aie.rules import Question, RuleBook, amount_in
 from aie.run import Run, StepRecord, StepStatus
 from aie.workflow import Step
 
@@ -63,7 +63,9 @@ class Judge:
         if record.status is not StepStatus.STARTED or said.get("channel") != RULE:
             return
         rule = self.book.rule(str(said["rule"]))
-        amount = (amount_in(record.params or {}, rule.amount) if rule else None) or Decimal(0)
+        if rule is None or not rule.limited:
+            return
+        amount = amount_in(record.params or {}, rule.amount) or Decimal(0)
         batch.add(schema.ADD_RULE_USE, run_seq, record.index, said["rule"], stamp(record.at), str(amount))
         self.book.use(str(said["rule"]), record.at, amount, (run_seq, record.index))
 
@@ -74,15 +76,9 @@ _ALLOWED = Permission("allow")
 def rule_book(registry: Registry, config: Config, history: History | None, now: datetime) -> RuleBook:
     """The rules of ``aie.toml`` with what is used up of them. Raises PluginError when they cannot be used."""
     settings: ApprovalSettings = registry.plugin(CORE).settings.approvals
-    uses = history.rule_uses() if history is not None else []
-    return RuleBook(
-        [rule.rule() for rule in settings.rules],
-        config.timezone,
-        expires_after=settings.usual_expiry,
-        uses=[use for use in uses if use[1] > now - LONGEST_PER],
-    )
-
-
-def forget_old_uses(batch: Batch, now: datetime) -> None:
-    """Add to a batch that what no rule counts any more is taken away."""
-    batch.add(schema.DROP_RULE_USES, stamp(now - LONGEST_PER - timedelta(days=1)))
+    book = RuleBook([rule.rule() for rule in settings.rules], config.timezone, expires_after=settings.usual_expiry)
+    for rule in book.rules:
+        if history is not None and rule.limited:
+            for at, amount, step in history.rule_uses(rule.name, now - rule.per):
+                book.use(rule.name, at, amount, step)
+    return book

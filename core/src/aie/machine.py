@@ -404,12 +404,15 @@ class _Walk:
     def _ask(self, step: Step, params: Mapping[str, Json], permission: Permission) -> StepRecord:
         """Ask a person; what the answer has to be like stays with the step until it comes."""
         after_s = permission.expires_after_s
+        wake_at = None if after_s is None else self.now + timedelta(seconds=after_s)
+        if wake_at is not None:
+            self.wakes.append(wake_at)
         return self._record(
             step,
             StepStatus.ASKED,
             params=params,
             approval_id=approval_id(self.run, step, params),
-            wake_at=None if after_s is None else self.now + timedelta(seconds=after_s),
+            wake_at=wake_at,
             approval={"rule": permission.rule, "required_channel": permission.channel, "problem": permission.problem},
         )
 

@@ -86,7 +86,7 @@ class _Slice:
 class Limits:
     """Where the past ends, as of now. Times are text, as the journal writes them."""
 
-    now: str
+    tomorrow: str
     cutoff: str  # what is older goes
     settled: str
     event_floor: int  # events without runs go up to here, and runs up to here
@@ -98,7 +98,7 @@ class Limits:
 
     def reach(self, event: OldEvent) -> bool:
         """Whether this event, or one after it, may go."""
-        if event.received_at > self.now:  # the clock was wrong then
+        if event.received_at > self.tomorrow:  # the clock was wrong then: what came later is not held up by that
             return event.seq < self.newest_event
         due = event.received_at < self.cutoff or event.seq <= max(self.last_event, self.last_by_size)
         return due and event.received_at < self.settled and event.seq < self.newest_event
@@ -254,7 +254,7 @@ class Keeper:
         event_floor, run_floor = journal.event_seq - kept.runs, journal.run_seq - kept.runs
         too_large = self._past.space().used_bytes > kept.size_mb * 1e6
         return Limits(
-            now=stamp(now),
+            tomorrow=stamp(now + timedelta(days=1)),
             cutoff=stamp(now - timedelta(days=kept.days)) if self._believed_from is None else "",
             settled=stamp(now - SETTLED),
             event_floor=event_floor,
@@ -320,6 +320,7 @@ class Keeper:
                 part.size_bytes += size_bytes
             part.add(schema.DROP_STEPS, run.seq, _ALL)
             part.add(schema.DROP_APPROVALS, run.seq)
+            part.add(schema.DROP_RULE_USES, run.seq)
             part.add(schema.DROP_CRASHES, run.seq)
             part.add(schema.DROP_RUN, run.seq)
             part.removed.runs += 1

@@ -6,7 +6,7 @@ allows anything: the step asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -18,7 +18,7 @@ from aie.permission import Kind, Permission
 from aie.plain import Json
 
 NAMES = frozenset({"params", "event", "workflow", "facts"})
-LONGEST_PER = timedelta(days=366)  # what is older counts for no rule
+LONGEST_PER = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Rule:
     amount: str = "amount"  # the parameter that is added up
     per: timedelta = timedelta(days=1)
     until: date | None = None  # the last day on which it counts
+
+    @property
+    def limited(self) -> bool:
+        """Whether what it allows is counted."""
+        return self.max_count is not None or self.max_amount is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,11 @@ class RuleBook:
         zone: ZoneInfo,
         *,
         expires_after: timedelta | None,
-        uses: Iterable[tuple[str, datetime, Decimal, tuple[int, int]]] = (),
     ) -> None:
         self.rules = tuple(rules)
         self._zone = zone
         self._expires_after = expires_after
         self._uses: dict[str, dict[tuple[int, int], _Use]] = {rule.name: {} for rule in rules}
-        for name, at, amount, step in uses:
-            self.use(name, at, amount, step)
 
     def use(self, name: str, at: datetime, amount: Decimal, step: tuple[int, int]) -> None:
         """A step, known by the numbers of its run and its place, was allowed by this rule. It counts once."""

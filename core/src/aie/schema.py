@@ -98,7 +98,7 @@ CREATE TABLE approval (
     source_note TEXT NOT NULL,
     edits TEXT                        -- JSON, of the person who approved
 ) WITHOUT ROWID;
-CREATE INDEX approval_pending ON approval (requested_at) WHERE state = 'pending';
+CREATE INDEX approval_pending ON approval (requested_at, run_seq, position) WHERE state = 'pending';
 CREATE INDEX approval_decided ON approval (decided_at) WHERE state <> 'pending';
 CREATE INDEX approval_of_run ON approval (run_seq);
 
@@ -107,6 +107,7 @@ CREATE TABLE rule_use (
     run_seq INTEGER NOT NULL, position INTEGER NOT NULL, rule TEXT NOT NULL, at TEXT NOT NULL, amount TEXT NOT NULL,
     PRIMARY KEY (run_seq, position)
 ) WITHOUT ROWID;
+CREATE INDEX rule_use_by_time ON rule_use (rule, at);
 
 -- How often aie died while a run was under way; only runs that are under way still have a row.
 CREATE TABLE crash (run_seq INTEGER PRIMARY KEY REFERENCES run (seq), count INTEGER NOT NULL);
@@ -143,7 +144,7 @@ CANCEL_APPROVALS = (
     "UPDATE approval SET state='cancelled', decided_at=?, decided_by=? WHERE run_seq=? AND state='pending'"
 )
 ADD_RULE_USE = "INSERT INTO rule_use VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING"
-DROP_RULE_USES = "DELETE FROM rule_use WHERE at < ?"
+DROP_RULE_USES = "DELETE FROM rule_use WHERE run_seq=?"
 COUNT_CRASH = "INSERT INTO crash VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 FORGET_CRASHES = (
     "DELETE FROM crash WHERE run_seq NOT IN (SELECT seq FROM run WHERE status = 'running'"
@@ -172,8 +173,8 @@ GIVE_PAGES_BACK = "PRAGMA incremental_vacuum(100)"
 
 WRITING_ORDER = (
     ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, CANCEL_APPROVALS,
-    ADD_RULE_USE, DROP_RULE_USES,
-    COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
-    DROP_STEPS, DROP_APPROVALS, DROP_CRASHES, DROP_RUN, ADD_SEEN, DROP_EVENT, DROP_DEFINITION, DROP_REQUEST, PUT_META,
+    ADD_RULE_USE, COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
+    DROP_STEPS, DROP_APPROVALS, DROP_RULE_USES, DROP_CRASHES,
+    DROP_RUN, ADD_SEEN, DROP_EVENT, DROP_DEFINITION, DROP_REQUEST, PUT_META,
     DROP_MARKS, DROP_AUDIT, GIVE_PAGES_BACK,
 )  # fmt: skip
