@@ -96,7 +96,7 @@ def check(journal: Journal) -> None:
 
 def make_office(vault: Path, *workflows: dict[str, Any], settings: str = "") -> None:
     with (make_vault(vault, *workflows) / "aie.toml").open("a") as file:
-        file.write(f"starts_per_minute = 0\n{settings}")
+        file.write(f'starts_per_minute = 0\napprovals = {{expires_after = "never"}}\n{settings}')
 
 
 @asynccontextmanager

@@ -87,7 +87,7 @@ def vault_in_order(evidence: Evidence, verdict: Verdict) -> None:
         verdict.count(told[label], int(label in tokens), f"notifications of {label}")
     notes: defaultdict[str, list[str]] = defaultdict(list)
     for folder in ("Pending_Approval", "Approved", "Rejected", "Done"):
-        for path in (vault / folder).glob("*.md"):
+        for path in (vault / folder).glob("*_*_*.md"):  # not the list of what waits
             notes[path.name.split("_")[2]].append(folder)
     for title, state in evidence.rows("SELECT title, state FROM approval"):
         where = notes[title.replace("/", "-")]

@@ -41,6 +41,7 @@ class Note:
     closed: bool = False  # aie has written an outcome into it
     values: Mapping[str, Json] = field(default_factory=dict, hash=False)  # properties that are not aie's own keys
     text: str | None = field(default=None, hash=False)  # what stands where a person may change the text
+    listing: bool = False  # it is the list of what waits
     problem: str = ""  # why it cannot be read at all
 
     @property
@@ -130,6 +131,8 @@ class Shelf:
             return replace(note, problem=f"cannot be read: {error.strerror}")
         properties = frontmatter.read(text)
         values = properties.values
+        if values.get("aie_type") == "list":
+            return replace(note, listing=True)
         if values.get("aie_type") != "approval" or not isinstance(values.get("aie_id"), str):
             return note
         word = values.get("decision")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from aie.approvals import Approval, ApprovalChannel, ApprovalDesk
 from aie.errors import ParameterError
-from aie.files import Files
+from aie.files import Files, Folder
 from aie_vault import approval_text, inert
 from aie_vault.settings import VaultSettings
 
 NAME = "WAITING.md"
+MARK = "---\naie_type: list\n"
 MOST = 200  # lines; nobody reads more
 
 
@@ -43,20 +45,30 @@ class WaitingChannel:
 
     def _write(self, desk: ApprovalDesk, pending: Sequence[Approval]) -> None:
         try:
+            for other in (self._settings.approved, self._settings.rejected):
+                self._take_back(desk, other)
             with self._files.folder(desk.vault, self._settings.pending, create=bool(pending)) as folder:
-                there = None
-                if folder.stat(NAME) is not None:
-                    with folder.open(NAME) as file:
-                        there = file.read()
-                elif not pending:
-                    return
+                there = _content(folder)
                 text = list_text(pending, desk).encode()
-                if text != there:
+                if text != there and (pending or there is not None):
                     folder.write(NAME, text)
         except FileNotFoundError:
             pass  # no folder, and nothing to put there
         except (OSError, ParameterError) as error:
             desk.log.error("the list of what waits cannot be written: %s", error)
+
+    def _take_back(self, desk: ApprovalDesk, name: str) -> None:
+        """Remove the list from where it came along when somebody moved everything there is."""
+        with contextlib.suppress(FileNotFoundError), self._files.folder(desk.vault, name) as folder:
+            if (_content(folder) or b"").startswith(MARK.encode()):
+                folder.remove(NAME)
+
+
+def _content(folder: Folder) -> bytes | None:
+    if folder.stat(NAME) is None:
+        return None
+    with folder.open(NAME) as file:
+        return file.read()
 
 
 def list_text(pending: Sequence[Approval], desk: ApprovalDesk) -> str:
@@ -67,7 +79,7 @@ def list_text(pending: Sequence[Approval], desk: ApprovalDesk) -> str:
         if not count
         else f"{count} {'request waits' if count == 1 else 'requests wait'} for you"
     )
-    lines = [f"---\naie_type: list\nwaiting: {count}\n---\n", f"# {heading}\n"]
+    lines = [f"{MARK}waiting: {count}\n---\n", f"# {heading}\n"]
     if pending:
         lines += ["| request | workflow | asked | ends |", "| --- | --- | --- | --- |"]
         first = sorted(pending, key=lambda each: (each.expires_at is None, each.expires_at or each.requested_at))
