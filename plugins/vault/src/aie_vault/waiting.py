@@ -87,7 +87,7 @@ def list_text(pending: Sequence[Approval], desk: ApprovalDesk) -> str:
         if count > MOST:
             lines.append(f"\n{count - MOST} more: `aie approvals list`")
         lines.append("\nAll of one kind at once, after a look: `aie approvals approve --all --workflow NAME`")
-    return inert.tamed("\n".join(lines) + "\n")
+    return inert.tamed("\n".join(lines).rstrip() + "\n")
 
 
 def _row(approval: Approval, desk: ApprovalDesk) -> str:
