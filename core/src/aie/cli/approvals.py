@@ -431,7 +431,7 @@ def _edit_lines(approval: Approval) -> list[str]:
     """What the person who approved it changed."""
     lines: list[str] = []
     for edit in approval.edits:
-        lines += labelled("Changed", f"{edit.field}: {_one_line(edit.before)} → {_one_line(edit.after)}", width=9)
+        lines += labelled("Changed", f"{edit.field}: {_one_line(edit.before)} → {_one_line(edit.after)}", width=8)
     return lines
 
 
