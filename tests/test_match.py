@@ -64,6 +64,7 @@ def conditions(subjects):
         st.tuples(of_one, ORDER, NUMBERS.map(repr)),
         st.tuples(NUMBERS.map(repr), ORDER, of_one),
         st.tuples(NUMBERS.map(repr), ORDER, of_one, ORDER, NUMBERS.map(repr)),
+        st.tuples(of_one, ORDER, NUMBERS.map(repr), st.just("and"), of_one, ORDER, NUMBERS.map(repr)),
         st.tuples(of_one, ORDER, SCALARS.map(repr)),
         st.tuples(
             of_one,
@@ -144,9 +145,15 @@ def test_asking_whom_the_index_names_tells_the_same_as_asking_everyone(listed, d
         ("{} < event.data.n", set(range(7))),
         ("{} <= event.data.n", set(range(8))),
         ("{} >= event['data'].get('n', 0) > 3", set(range(7, 100))),
+        ("{0} <= event.data.n < {0}.5", {7}),
+        ("{0} <= event.data.n < {0}.5 + 1", set(range(8))),
+        ("event.data.n >= {0} and event.data.n < {0}.5 and event.data.no_such_thing", {7}),
+        ("(event.data.n <= 1{0} and event.data.n > {0}) and event.data.n < 6{0}", set(range(7))),
+        ("event.data.n < 9 and event.data.m < {}", set(range(100))),
+        ("event.data.n > {0} and event.data.n < {0}", set()),
     ],
 )
-def test_only_those_whose_first_test_is_true_are_asked(form, true_for):
+def test_only_those_whose_first_tests_are_true_are_asked(form, true_for):
     workflows = shelved([form.format(number) for number in range(100)])
     named = Index(workflows).candidates(event({"n": 7}))
     assert [each.workflow_id for each in named] == [f"w{number}" for number in sorted(true_for)]
@@ -157,6 +164,7 @@ def test_only_those_whose_first_test_is_true_are_asked(form, true_for):
     [
         ("event.data.n == {}", {}),
         ("event.data.n > {}", {"n": "7"}),
+        ("event.data.n > {0} and event.data.n < {0}", {"n": "7"}),
         ("event.data.n in {{{}}}", {"n": [7]}),
         ("event.data.n != {}", {"n": 7}),
         ("event.data.n == {} or event.data.a", {"n": 7}),

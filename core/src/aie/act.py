@@ -10,7 +10,8 @@ import contextlib
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import types
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -65,13 +66,22 @@ class BoundTraits:
     def outside(self) -> bool:
         return self.handler.effect is Effect.EXTERNAL
 
-    @property
+    @cached_property
     def repeatable(self) -> bool:
         return self.handler.repeatable
 
-    @property
+    @cached_property
     def can_look(self) -> bool:
         return self.handler.look_up is not None
+
+    @cached_property
+    def run_awaits(self) -> bool:
+        """Whether it runs on the event loop; otherwise it needs a thread."""
+        return inspect.iscoroutinefunction(self.handler.run)
+
+    @cached_property
+    def look_up_awaits(self) -> bool:
+        return inspect.iscoroutinefunction(self.handler.look_up)
 
     @cached_property
     def log(self) -> logging.Logger:
@@ -156,10 +166,11 @@ class DirectCaller:
         except ParameterError as error:
             return Failure(error_of(error)), ()
         function: Callable[[Any, ActionContext], Any] = handler.run
+        awaits = traits.run_awaits
         if call.look_up:
             assert handler.look_up is not None
-            function = handler.look_up
-        if inspect.iscoroutinefunction(function):
+            function, awaits = handler.look_up, traits.look_up_awaits
+        if awaits:
             answer = await _awaited(function, params, context)
         else:
             answer = await _in_thread(function, params, context)
@@ -171,8 +182,19 @@ class DirectCaller:
             return _useless(traits.bound.name, error_of(error)["error"]), ()
 
 
-async def _awaited(function: Callable[[Any, ActionContext], Any], params: BaseModel, context: ActionContext) -> Any:
+async def _awaited(
+    function: Callable[[Any, ActionContext], Coroutine[Any, Any, Any]], params: BaseModel, context: ActionContext
+) -> Any:
     """What the function returns, or the exception it raised, or a TimeoutError once it was cancelled for its time."""
+    try:
+        coroutine = function(params, context)
+        waits_for = coroutine.send(None)
+    except StopIteration as done:  # most answer at once: no need to keep time
+        return done.value
+    except asyncio.CancelledError as error:
+        return _cancelled_itself(error)
+    except BaseException as error:  # SystemExit included: it takes down its step, not the engine
+        return error
     task = asyncio.current_task()
     assert task is not None
     overdue_by: list[asyncio.TimerHandle] = []
@@ -184,12 +206,12 @@ async def _awaited(function: Callable[[Any, ActionContext], Any], params: BaseMo
     timer = asyncio.get_running_loop().call_later(context.timeout_s, cancel)
     answer: Any
     try:
-        answer = await function(params, context)
+        answer = await _rest_of(coroutine, waits_for)
     except asyncio.CancelledError as error:
         if task.cancelling() > len(overdue_by):
             raise
-        answer = RuntimeError(f"the action cancelled itself: {error}")
-    except BaseException as error:  # SystemExit included: it takes down its step, not the engine
+        answer = _cancelled_itself(error)
+    except BaseException as error:  # as above
         answer = error
     finally:
         timer.cancel()
@@ -197,6 +219,25 @@ async def _awaited(function: Callable[[Any, ActionContext], Any], params: BaseMo
         task.uncancel()
         return _OverdueError(context.timeout_s)
     return answer
+
+
+@types.coroutine
+def _rest_of(coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
+    """What a coroutine that has begun returns in the end, or raises."""
+    while True:
+        try:
+            try:
+                value = yield waits_for
+            except BaseException as error:
+                waits_for = coroutine.throw(error)
+            else:
+                waits_for = coroutine.send(value)
+        except StopIteration as done:
+            return done.value
+
+
+def _cancelled_itself(error: asyncio.CancelledError) -> RuntimeError:
+    return RuntimeError(f"the action cancelled itself: {error}")
 
 
 class _OverdueError(TimeoutError):

@@ -34,7 +34,7 @@ def audit_line(record: AuditRecord) -> str:
 
 
 def _hash(prev: str, text: str) -> str:
-    return hashlib.sha256(b"\0" + prev.encode() + text.encode()).hexdigest()
+    return hashlib.sha256(f"\0{prev}{text}".encode()).hexdigest()
 
 
 # --- checking -----------------------------------------------------------------------------------------------------

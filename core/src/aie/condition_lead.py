@@ -1,11 +1,12 @@
-"""The test that a condition begins with: where it is false, the whole condition is false, and nothing else is asked."""
+"""The tests that a condition begins with: where one is false, all of it is false, and nothing else is asked."""
 
 from __future__ import annotations
 
 import ast
+import math
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from aie.condition_closures import NOT_CONSTANT, constant_of
@@ -15,40 +16,74 @@ from aie.plain import Json
 _MIRRORED: Mapping[str, str] = MappingProxyType({"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="})
 _SCALARS = (str, int, float, bool, type(None))
 
+Limit = tuple[float, int]
+"""A number, and -1 for just below it, 0 for itself, 1 for just above it."""
+
+_Test = tuple[ast.expr, str, ast.expr]
+
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """``subject symbol constant``; the subject is a chain of look-ups in the event, and of methods of texts."""
+    """What the subject must be: one of some scalars, or a number from ``low`` to ``high``, both included.
+
+    The subject is a chain of look-ups in the event, and of methods of texts.
+    """
 
     subject: str  # as it is written
-    symbol: str  # one of in < <= > >=
-    constants: tuple[Json, ...]  # for "in" any number of scalars, else one number
+    among: tuple[Json, ...] | None = None  # None for a range
+    low: Limit = (-math.inf, 0)
+    high: Limit = (math.inf, 0)
 
 
 def lead_of(tree: ast.expr, source: str) -> Lead | None:
     """The lead of the condition that ``source`` and its tree are; None if it begins in another way."""
-    while isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And):
-        tree = tree.values[0]
-    if not isinstance(tree, ast.Compare):
-        return None
-    # Of a chain such as 0 < x < 5 the first test decides in the same way.
-    subject, symbol, other = tree.left, COMPARISONS[type(tree.ops[0])], tree.comparators[0]
-    if isinstance(subject, ast.Constant) and symbol in _MIRRORED:
-        subject, symbol, other = other, _MIRRORED[symbol], subject
-    constant = constant_of(other)
-    text = ast.get_source_segment(source, subject)
-    if text is None or not _is_chain_in_the_event(subject):
-        return None
-    if symbol == "==" and isinstance(constant, _SCALARS):
-        constants: tuple[Json, ...] = (constant,)
-        symbol = "in"
-    elif symbol == "in" and isinstance(constant, list | tuple | set):
-        constants = tuple(dict.fromkeys(constant))
-    elif symbol in _MIRRORED and isinstance(constant, int | float):
-        constants = (constant,)
+    lead: Lead | None = None
+    for test in _first_tests(tree):
+        another = _lead(*test, source)
+        if lead is None:
+            lead = another
+            if lead is None or lead.among is not None:
+                break
+        elif another is None or another.subject != lead.subject or another.among is not None:
+            break
+        else:
+            lead = replace(lead, low=max(lead.low, another.low), high=min(lead.high, another.high))
+    return lead
+
+
+def _first_tests(tree: ast.expr) -> Iterator[_Test]:
+    """The comparisons at the beginning, all of which must be true; a chain such as 0 < x < 5 is two of them."""
+    for asked in _asked_in_turn(tree):
+        if not isinstance(asked, ast.Compare):
+            return
+        sides = [asked.left, *asked.comparators]
+        for left, operation, right in zip(sides, asked.ops, asked.comparators, strict=False):
+            yield left, COMPARISONS[type(operation)], right
+
+
+def _asked_in_turn(tree: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And):
+        for value in tree.values:
+            yield from _asked_in_turn(value)
     else:
+        yield tree
+
+
+def _lead(subject: ast.expr, symbol: str, other: ast.expr, source: str) -> Lead | None:
+    if isinstance(constant_of(subject), _SCALARS) and symbol in _MIRRORED:
+        subject, symbol, other = other, _MIRRORED[symbol], subject
+    if not _is_chain_in_the_event(subject):
         return None
-    return Lead(sys.intern(text), symbol, constants)
+    text, constant = sys.intern(ast.get_source_segment(source, subject) or ""), constant_of(other)
+    if symbol == "==" and isinstance(constant, _SCALARS):
+        return Lead(text, (constant,))
+    if symbol == "in" and isinstance(constant, list | tuple | set):
+        return Lead(text, tuple(dict.fromkeys(constant)))
+    if symbol not in _MIRRORED or not isinstance(constant, int | float):
+        return None
+    if symbol in (">", ">="):
+        return Lead(text, low=(constant, 1 if symbol == ">" else 0))
+    return Lead(text, high=(constant, -1 if symbol == "<" else 0))
 
 
 def _is_chain_in_the_event(node: ast.expr) -> bool:

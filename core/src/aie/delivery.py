@@ -76,7 +76,7 @@ class Delivery:
         return more
 
     async def _deliver(self, name: str, offer: Offer[AuditSink]) -> bool:
-        """One batch to one sink; False when there was nothing to deliver."""
+        """One batch to one sink; whether there was more than that. What arrives meanwhile is gathered for later."""
         history = self._engine.history
         if name not in self._at:
             cursor = history.cursor(f"sink:{name}")
@@ -94,7 +94,7 @@ class Delivery:
         batch = Batch()
         batch.put_cursor(f"sink:{name}", records[-1].seq)
         await self._engine.journal.commit(batch)  # not engine.commit: a cursor is no news to anybody
-        return True
+        return len(records) == BATCH_SIZE
 
     def _after(self, seq: int) -> Sequence[AuditRecord]:
         """The next records after number ``seq``: those at hand, or the journal's."""

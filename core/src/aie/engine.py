@@ -25,7 +25,7 @@ from aie.actions import ActionContext, Effect
 from aie.admission import WITHIN, Admission
 from aie.approvals import Approval, ApprovalState, Decision
 from aie.config import Config
-from aie.credentials import CredentialStore
+from aie.credentials import Credentials, CredentialStore
 from aie.errors import DefinitionError, EventError, JournalError, NotFoundError, ParameterError, PluginError
 from aie.events import Event
 from aie.history import History
@@ -81,6 +81,7 @@ class Engine:
         self._caller = caller or DirectCaller()
         self._open_journal = open_journal
         self._traits: dict[str, BoundTraits] = {}
+        self._belongings: dict[str, tuple[Credentials, Path]] = {}  # of each plugin; the path is its cache
         self._pinned: dict[str, Workflow] = {}
         self._live: dict[int, Live] = {}
         self._ready: OrderedDict[int, None] = OrderedDict()  # what is to be driven
@@ -499,7 +500,8 @@ class Engine:
         call = attempt.call
         outcome = self._masked(outcome)
         try:
-            self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
+            if events:
+                self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
         except (EventError, NotFoundError) as error:
             outcome = Failure(machine.error_of(error))
         now = self.clock.now()
@@ -542,6 +544,7 @@ class Engine:
     def _context_of(self, run: Run, step: Step, traits: BoundTraits, call: Call | None = None) -> ActionContext:
         """What an action may know: about an attempt at a step, or, without a call, before there is one."""
         record = run.steps.get(step.index)
+        credentials, cache_dir = self._belongings_of(traits.bound.plugin)
         return ActionContext(
             run_id=run.run_id,
             step_id=step.id,
@@ -557,9 +560,15 @@ class Engine:
             settings=traits.bound.settings,
             log=traits.log,
             approval=record.approval if record else None,
-            credentials=self.credentials.of(traits.bound.plugin),
-            cache_dir=self.config.cache_dir(traits.bound.plugin),
+            credentials=credentials,
+            cache_dir=cache_dir,
         )
+
+    def _belongings_of(self, plugin: str) -> tuple[Credentials, Path]:
+        found = self._belongings.get(plugin)
+        if found is None:
+            found = self._belongings[plugin] = self.credentials.of(plugin), self.config.cache_dir(plugin)
+        return found
 
     def _nudge(self, seq: int) -> None:
         """Let a run take notice of a change, by its driver if it has one."""

@@ -1,25 +1,28 @@
 """The index: which workflows an event may start, found without asking each of them. Pure, as matching is.
 
-Conditions that begin with an equality or a range test on the same part of the event are answered together: that part is
-looked up once. Who is left out would have said "its condition is false"; who is named is asked as always.
+Conditions that begin with an equality test, or with tests that make a range, of the same part of the event are answered
+together: that part is looked up once. Who is left out would have said "its condition is false"; who is named is asked
+as always.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from aie.condition_check import tree_of
 from aie.condition_closures import closure_of
-from aie.condition_lead import Lead
+from aie.condition_lead import Lead, Limit
 from aie.plain import Json
 from aie.workflow import Workflow
 
 _TOO_FEW = 4  # for these it is quicker to ask each
 
 Position = int
-Number = int | float
+_Range = tuple[Limit, Limit, Position]
 
 
 class Index:
@@ -59,20 +62,14 @@ class _Subject:
         self._value = closure_of(tree_of(f"({text})"))  # in parentheses it may go over several lines
         self._everyone = [position for position, _ in leads]
         self._equal: dict[Json, list[Position]] = {}
-        self._ranges: list[_Range] = []
+        ranges: list[_Range] = []
         for position, lead in leads:
-            if lead.symbol == "in":
-                for constant in lead.constants:
+            if lead.among is None:
+                ranges.append((lead.low, max(lead.low, lead.high), position))  # one that no number is in says so itself
+            else:
+                for constant in lead.among:
                     self._equal.setdefault(constant, []).append(position)
-        for symbol in ("<", "<=", ">", ">="):
-            limits = [
-                (limit, position)
-                for position, lead in leads
-                for limit in lead.constants
-                if lead.symbol == symbol and isinstance(limit, int | float)
-            ]
-            if limits:
-                self._ranges.append(_Range(symbol, limits))
+        self._ranges = _Ranges.of(ranges)
 
     def positions(self, scope: Mapping[str, Json]) -> Iterable[Position]:
         """Those whose test is true; all of them where that cannot be told, so that each says what is wrong."""
@@ -80,21 +77,40 @@ class _Subject:
             return self._everyone
         try:
             value = self._value(scope)
-            return chain(self._equal.get(value, ()), *(each.positions(value) for each in self._ranges))
+            equal = self._equal.get(value, ())
+            return equal if self._ranges is None else chain(equal, self._ranges.around(value))
         except Exception:  # the closure is not sure, or this is nothing to look up or to put in order
             return self._everyone
 
 
-class _Range:
-    """Tests of one kind against many limits: the true ones are those up to a certain limit, or from it on."""
+class _Ranges:
+    """Ranges around a limit, and those wholly below and above it: an interval tree."""
 
-    def __init__(self, symbol: str, limits: list[tuple[Number, Position]]) -> None:
-        limits.sort()
-        self._limits = [limit for limit, _ in limits]
-        self._positions = [position for _, position in limits]
-        self._true_below = symbol in (">", ">=")  # value > limit is true of the limits below the value
-        self._cut = bisect_left if symbol in (">", "<=") else bisect_right
+    def __init__(self, middle: Limit, ranges: Sequence[_Range]) -> None:
+        around = [each for each in ranges if each[0] <= middle <= each[1]]
+        by_low, by_high = sorted(around), sorted(around, key=lambda each: each[1])
+        self._middle = middle
+        self._lows, self._from_low = [low for low, _, _ in by_low], [position for _, _, position in by_low]
+        self._highs, self._to_high = [high for _, high, _ in by_high], [position for _, _, position in by_high]
+        self._below = _Ranges.of([each for each in ranges if each[1] < middle])
+        self._above = _Ranges.of([each for each in ranges if each[0] > middle])
 
-    def positions(self, value: Number) -> list[Position]:
-        cut = self._cut(self._limits, value)
-        return self._positions[:cut] if self._true_below else self._positions[cut:]
+    @classmethod
+    def of(cls, ranges: Sequence[_Range]) -> _Ranges | None:
+        if not ranges:
+            return None
+        limits = sorted(limit for low, high, _ in ranges for limit in (low, high) if math.isfinite(limit[0]))
+        return cls(limits[len(limits) // 2] if limits else ranges[0][0], ranges)
+
+    def around(self, value: Any) -> list[Position]:
+        """Those that the value is in; it raises TypeError if it is no number."""
+        limit, found = (value, 0), list[Position]()
+        node: _Ranges | None = self
+        while node is not None:
+            if limit < node._middle:
+                found += node._from_low[: bisect_right(node._lows, limit)]
+                node = node._below
+            else:
+                found += node._to_high[bisect_left(node._highs, limit) :]
+                node = node._above
+        return found

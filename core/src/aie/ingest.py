@@ -242,8 +242,6 @@ class Ingest:
 
     def emit(self, events: Sequence[Event], depth: int, batch: Batch) -> None:
         """Take events into a batch; those that are there already, or on their way, are left out."""
-        if not events:
-            return
         own = Batch()
         try:
             for event in events:

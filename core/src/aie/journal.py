@@ -15,13 +15,13 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import apsw
+from msgspec import Struct
 
 from aie import schema
 from aie.audit import GENESIS, seal
@@ -45,7 +45,7 @@ WAL_SHRINKS_TO_BYTES = 16_000_000  # once a reader that kept it growing is gone;
 @lru_cache(maxsize=64)  # one moment is written into several rows
 def stamp(moment: datetime) -> str:
     """A UTC time as the journal stores it: fixed width, so text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def unstamp(text: str) -> datetime:
@@ -56,14 +56,13 @@ def opt(value: object) -> str | None:
     return None if value is None else dumps(value)  # type: ignore[arg-type]
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct, eq=False):
     """What one transaction writes: all of it or nothing."""
 
-    rows: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    audit: list[dict[str, Json]] = field(default_factory=list)
-    then: list[Callable[[], object]] = field(default_factory=list)  # called once it is durable
-    otherwise: list[Callable[[], object]] = field(default_factory=list)  # called by whoever gives it up
+    rows: list[tuple[str, tuple[Any, ...]]] = []
+    audit: list[dict[str, Json]] = []
+    then: list[Callable[[], object]] = []  # called once it is durable
+    otherwise: list[Callable[[], object]] = []  # called by whoever gives it up
 
     def join(self, other: Batch) -> None:
         self.rows += other.rows

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from aie.journal import Batch
 from aie.machine import Call
@@ -23,8 +22,7 @@ class Standing(Struct, frozen=True):
     error: Mapping[str, str] | None = None
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct, eq=False):
     """A call that is being made, and by which task."""
 
     call: Call
@@ -33,8 +31,7 @@ class Attempt:
     give_up_at_s: float  # on the loop's clock: a handler that is not back by then does not even end when cancelled
 
 
-@dataclass(slots=True)
-class Live:
+class Live(Struct, eq=False):
     """A run that is being driven."""
 
     seq: int
@@ -44,8 +41,8 @@ class Live:
     wake_at: datetime | None = None
     error: Mapping[str, str] | None = None
     batch: Batch = field(default_factory=Batch)  # waits to be committed
-    busy: dict[int, Attempt | None] = field(default_factory=dict)  # by step; None: about to be made
+    busy: dict[int, Attempt | None] = {}  # by step; None: about to be made
     answers: int = 0  # of persons, on their way to the journal: nothing is built on them, and nobody lets go of the run
-    to_ask: list[StepRecord] = field(default_factory=list)  # the requests that go with ``batch``
+    to_ask: list[StepRecord] = []  # the requests that go with ``batch``
     nudge: asyncio.Event | None = None  # set when something changed from outside
-    left_behind: set[asyncio.Task[Any] | None] = field(default_factory=set)  # calls that would not end
+    left_behind: set[asyncio.Task[Any] | None] = set()  # calls that would not end

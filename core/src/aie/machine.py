@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -280,29 +279,29 @@ def advance(
     )
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct, eq=False):
     run: Run
     traits_of: TraitsOf
     now: datetime
     busy: Collection[int]
     paused: str
-    changed: dict[int, StepRecord] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
-    wakes: list[datetime] = field(default_factory=list)
-    open: set[int] = field(default_factory=set)  # steps without an end yet that the walk has passed or stopped at
-    lost: set[int] = field(default_factory=set)  # steps that will never have a result
+    changed: dict[int, StepRecord] = {}
+    calls: list[Call] = []
+    wakes: list[datetime] = []
+    open: set[int] = set()  # steps without an end yet that the walk has passed or stopped at
+    lost: set[int] = set()  # steps that will never have a result
     failure: Mapping[str, str] | None = None
     held: Mapping[str, str] | None = None  # why something does not go on although it could
 
     def follow(self) -> None:
         steps = self.run.workflow.steps
-        index = 0
-        while index < len(steps):
-            target = self._visit(steps[index])
-            if target is None:
-                return
-            index = target
+        index: int | None = 0
+        while index is not None and index < len(steps):
+            step, record = steps[index], self.run.steps.get(index)
+            if record is not None and record.status is StepStatus.SUCCEEDED and index not in self.busy:
+                index = self._after(step, record)  # many in a long run, which begins with this every time
+            else:
+                index = self._visit(step, record)
 
     def status(self) -> RunStatus:
         if self.calls or self.busy:
@@ -315,9 +314,8 @@ class _Walk:
             return RunStatus.BLOCKED
         return RunStatus.FAILED if self.failure is not None else RunStatus.SUCCEEDED
 
-    def _visit(self, step: Step) -> int | None:
+    def _visit(self, step: Step, record: StepRecord | None) -> int | None:
         """Where the walk goes after this step; None where it stops."""
-        record = self.run.steps.get(step.index)
         if step.index in self.busy:
             return self._pass_over(step, record)
         if record is None or record.status is StepStatus.BLOCKED:
@@ -332,9 +330,9 @@ class _Walk:
 
     def _after(self, step: Step, record: StepRecord) -> int | None:
         following = step.index + 1
+        if record.status is StepStatus.SUCCEEDED:
+            return following if step.on_success is None else step.on_success
         match record.status:
-            case StepStatus.SUCCEEDED:
-                return following if step.on_success is None else step.on_success
             case StepStatus.SKIPPED:
                 if step.needs & self.lost:
                     self.lost.add(step.index)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aie.errors import ConditionError
 from aie.events import EventType
@@ -11,8 +12,7 @@ from aie.plain import Json
 from aie.workflow import Workflow
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """One workflow's answer to an event. ``error``: its condition failed, which is never the same as false."""
 
     workflow: Workflow

@@ -49,6 +49,7 @@ class SystemClock:
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_SHIFTS = range(80, -1, -5)
 
 
 class RandomIds:
@@ -56,11 +57,7 @@ class RandomIds:
 
     def new(self, prefix: str) -> str:
         value = (time.time_ns() // 1_000_000) << 40 | secrets.randbits(40)
-        digits = []
-        for _ in range(17):
-            digits.append(_ALPHABET[value & 31])
-            value >>= 5
-        return f"{prefix}_{''.join(reversed(digits))}"
+        return f"{prefix}_{''.join([_ALPHABET[value >> shift & 31] for shift in _SHIFTS])}"
 
     def jitter(self) -> float:
         return random.random()  # noqa: S311 - spreads retries, protects nothing
