@@ -29,6 +29,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @dataclass(frozen=True)
 class Kind:
     asks_first: bool = False
+    acts_outside: bool = False
     repeatable: bool = True
     can_look: bool = False
     optional: frozenset[str] = frozenset()
@@ -40,10 +41,11 @@ class Kind:
 
 KINDS = {
     "note": Kind(),
-    "mail": Kind(asks_first=True, repeatable=False),
+    "mail": Kind(asks_first=True, repeatable=False, acts_outside=True),
     "pay": Kind(repeatable=False),
     "book": Kind(repeatable=False, can_look=True),
-    "letter": Kind(asks_first=True),
+    "letter": Kind(asks_first=True, acts_outside=True),
+    "transfer": Kind(repeatable=False, acts_outside=True),
 }
 
 

@@ -53,6 +53,10 @@ class BoundTraits:
         return self.handler.asks_first
 
     @property
+    def acts_outside(self) -> bool:
+        return self.handler.effect is Effect.EXTERNAL
+
+    @property
     def repeatable(self) -> bool:
         return self.handler.repeatable
 

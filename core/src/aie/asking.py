@@ -30,6 +30,8 @@ async def ask(live: Live, record: StepRecord, traits: BoundTraits, trail: Trail,
     action_type = run.workflow.steps[record.index].action_type
     title = str(params.get(handler.title_field or "") or f"{run.workflow.name}: {action_type}")
     reason = f"{run.event['event_type']} from {run.event['source']} ({run.event['event_id']})"
+    if record.index in run.earlier and run.earlier[record.index].acted:
+        reason += ". An earlier run for it has done this, or may have: to approve is to do it again"
     live.batch.add(
         schema.ADD_APPROVAL, record.approval_id, live.seq, record.index, action_type, handler.note_kind, title,
         await _shown(traits, params, context), digest(params), run.workflow.hash, reason, str(ApprovalState.PENDING),

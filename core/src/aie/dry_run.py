@@ -142,6 +142,10 @@ class _Traits:
         return self.bound.asks_first
 
     @property
+    def acts_outside(self) -> bool:
+        return self.bound.acts_outside
+
+    @property
     def repeatable(self) -> bool:
         return self.bound.repeatable
 

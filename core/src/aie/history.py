@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from aie.errors import JournalError
 from aie.journal import translate
 from aie.plain import Json
 from aie.records import AuditRecord
-from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.run import Earlier, Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
 
 T = TypeVar("T")
@@ -70,6 +70,18 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RerunRow:
+    """What a run has of its own that a person started again. ``data`` is None where the event's was not changed."""
+
+    of_run: str
+    by: str
+    since: str | None  # the step from which on all is done anew
+    data: dict[str, Json] | None
+    changes: list[dict[str, Json]]  # path, before, after
+    earlier: Mapping[int, Earlier]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowCount:
     """How often a workflow ran, and when it did last."""
 
@@ -114,6 +126,12 @@ def _run(row: Any) -> RunRow:
         seq, run_id, event_seq, workflow_id, generation, hash_, RunStatus(status),
         datetime.fromisoformat(created_at), datetime.fromisoformat(changed_at), _time(wake_at), _json(error),
     )  # fmt: skip
+
+
+def _rerun(row: Any) -> RerunRow:
+    of_run, by, since, data, changes, earlier = row
+    known = {int(position): Earlier(**fields) for position, fields in json.loads(earlier).items()}
+    return RerunRow(of_run, by, since, _json(data), json.loads(changes), known)
 
 
 def _step(row: Any) -> StepRecord:
@@ -262,15 +280,28 @@ class History:
     def load_run(self, seq: int, compile_body: Callable[[str, str], Workflow], zone: ZoneInfo) -> Run:
         """A run ready to go on, with the definition it is pinned to. ``compile_body(hash, body)`` may remember."""
         row = self.run(seq)
+        rerun = self.rerun(seq) if row.generation else None
         return Run(
             run_id=row.run_id,
             workflow=compile_body(row.hash, self.definition(row.hash)),
-            event=self.event(row.event_seq).plain(),
+            event=self.event_of(row),
             created_at=row.created_at,
             zone=zone,
             steps={record.index: record for record in self.steps(seq)},
             cancelled=row.status is RunStatus.CANCELLED,
+            earlier=rerun.earlier if rerun else {},
         )
+
+    def rerun(self, run_seq: int) -> RerunRow | None:
+        """What a run has of its own that a person started again; None for one that its event started."""
+        sql = "SELECT of_run, by, since, data, changes, earlier FROM rerun WHERE run_seq=?"
+        return self._first(_rerun, sql, run_seq)
+
+    def event_of(self, row: RunRow) -> dict[str, Json]:
+        """The event as a run sees it: with the data that was changed for it, if any was."""
+        event = self.event(row.event_seq).plain()
+        rerun = self.rerun(row.seq) if row.generation else None
+        return event if rerun is None or rerun.data is None else {**event, "data": rerun.data}
 
     def counts(self) -> dict[str, WorkflowCount]:
         """How often each workflow ran, runs that are no longer kept included."""

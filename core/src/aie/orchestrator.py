@@ -359,6 +359,30 @@ class AsyncOrchestrator:
         row = self.history.run(run_seq)
         return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
 
+    async def rerun(
+        self,
+        run_seq: int,
+        *,
+        by: str,
+        since: str | None = None,
+        current: bool = True,
+        changes: Mapping[str, Json] = MappingProxyType({}),
+    ) -> tuple[Mapping[str, Any], RunResult]:
+        """Do an ended run again: ``seq``, ``run_id`` and ``reused`` steps of the new one, and how it came to rest.
+
+        See :meth:`aie.engine.Engine.rerun`.
+        """
+        wanted = {"since": since, "current": current, "changes": dict(changes)}
+        answer = await self._request({"kind": "rerun", "run_seq": run_seq, **wanted, "by": by})
+        workflow_id = self.history.run(answer["seq"]).workflow_id
+        return answer, await self._rest({**answer, "workflow_id": workflow_id}, LINGER_S)
+
+    async def migrate(self, run_seq: int, *, by: str) -> RunResult:
+        """Move a parked run to the current definition of its workflow; how it stands once it came to rest again."""
+        await self._request({"kind": "migrate", "run_seq": run_seq, "by": by})
+        row = self.history.run(run_seq)
+        return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
+
     async def cancel(self, run_seq: int, *, by: str) -> bool:
         """End a run here and now; False if it has ended already."""
         answer = await self._request({"kind": "cancel", "run_seq": run_seq, "by": by, "reason": f"cancelled by {by}"})
