@@ -311,6 +311,11 @@ class History:
     def switches(self) -> dict[str, bool]:
         return dict(self._list(lambda row: (row[0], bool(row[1])), "SELECT workflow_id, enabled FROM switch"))
 
+    def switch(self, workflow_id: str) -> tuple[bool, datetime] | None:
+        """A person's word on whether a workflow is enabled, and since when; None where the file decides."""
+        sql = "SELECT enabled, at FROM switch WHERE workflow_id=?"
+        return self._first(lambda row: (bool(row[0]), datetime.fromisoformat(row[1])), sql, workflow_id)
+
     # approvals
 
     def approvals(self, *, pending: bool = True, limit: int = 100_000) -> list[Approval]:
@@ -342,6 +347,19 @@ class History:
         """Oldest first."""
         sql = "SELECT seq, text, prev, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
         return self._list(_audit_record, sql, after, limit)
+
+    def audit_before(self, event_seq: int) -> int:
+        """The number of a record that comes before those of an event, at most some thousand before."""
+        return self._one(_number, "SELECT coalesce(max(audit_seq), 0) FROM mark WHERE event_seq < ?", event_seq)
+
+    def last_switch(self, workflow_id: str, *, before: int) -> AuditRecord | None:
+        """The newest record, numbered less than ``before``, of a person enabling or disabling a workflow."""
+        sql = (
+            "SELECT seq, text, prev, hash FROM audit WHERE seq < ?1 AND"
+            ' (instr(text, \'"action":"workflow_enabled"\') OR instr(text, \'"action":"workflow_disabled"\'))'
+            " AND instr(text, ?2) ORDER BY seq DESC LIMIT 1"
+        )
+        return self._first(_audit_record, sql, before, f'"target":{json.dumps(workflow_id)}')
 
     def audit_head(self) -> tuple[int, str] | None:
         """(seq, hash) of the newest record."""
