@@ -38,6 +38,7 @@ from aie.journal_file import present
 from aie.journal_watch import keep_in_place, read_through, warn_of_lost_records
 from aie.library import Library
 from aie.live import Standing
+from aie.lookout import Lookout
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
 from aie.requests import Counter, as_answer, ask, perform, skipped_of
@@ -213,7 +214,7 @@ class AsyncOrchestrator:
         assert self.channels is not None
         self._start(*self.channels.loops(), self._watch_workflows())
         self._start(keep_in_place(self.journal_path, self.clock), read_through(self.journal_path, larger=True))
-        self._start(Keeper(self.engine, self.registry.sinks()).run())
+        self._start(Keeper(self.engine, self.registry.sinks()).run(), Lookout(self.engine).run())
         self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
 
     async def _watch_workflows(self) -> None:

@@ -1,4 +1,4 @@
-"""Lengths of time and points in time as people write them in a workflow."""
+"""Points in time as people write them in a workflow, beside the lengths of :mod:`aie.durations`."""
 
 from __future__ import annotations
 
@@ -6,40 +6,11 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-MAX_WAIT_S = 366 * 86_400
-_UNITS = {
-    1.0: ("s", "sec", "secs", "second", "seconds"),
-    60.0: ("m", "min", "mins", "minute", "minutes"),
-    3600.0: ("h", "hr", "hrs", "hour", "hours"),
-    86_400.0: ("d", "day", "days"),
-    604_800.0: ("w", "week", "weeks"),
-}
-_SECONDS = {word: seconds for seconds, words in _UNITS.items() for word in words}
-_PART = re.compile(r"\s*(?:and\s+|,\s*)?([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([a-z]+)", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
+from aie.durations import MAX_WAIT_S, seconds_in
+
+__all__ = ["MAX_WAIT_S", "instant_of", "seconds_in"]
+
 _CLOCK_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-
-
-def seconds_in(text: str) -> float:
-    """``90s``, ``5m``, ``2h``, ``1 day``, ``1 hour 30 minutes``; a bare number is seconds.
-
-    Raises ValueError, as a sentence.
-    """
-    plain = text.strip().lower()
-    if _NUMBER.fullmatch(plain):
-        return float(plain)
-    total, place = 0.0, 0
-    while place < len(plain):
-        part = _PART.match(plain, place)
-        if part is None or part[2] not in _SECONDS:
-            raise ValueError(
-                f"{text[:80]!r} is not a length of time; write seconds, or such as '90s', '5m', '2h', '1 day'"
-            )
-        total += float(part[1]) * _SECONDS[part[2]]
-        place = part.end()
-    if not plain:
-        raise ValueError("a length of time is missing; write seconds, or such as '90s', '5m', '2h', '1 day'")
-    return total
 
 
 def instant_of(text: str, now: datetime, zone: ZoneInfo) -> datetime:
