@@ -25,6 +25,7 @@ from aie.workflow import Workflow
 T = TypeVar("T")
 AUDIT_START, FILES_START = "audit_start", "audit_files_start"  # keys of the table meta
 FILES_CURSOR = "sink:core.audit_file"
+LOOK_BACK = 200_000  # audit records, which take a tenth of a second
 MOST_FOUND = 20  # when one is looked for, and more answer to what is known of it
 
 
@@ -353,9 +354,9 @@ class History:
         return self._one(_number, "SELECT coalesce(max(audit_seq), 0) FROM mark WHERE event_seq < ?", event_seq)
 
     def last_switch(self, workflow_id: str, *, before: int) -> AuditRecord | None:
-        """The newest record, numbered less than ``before``, of a person enabling or disabling a workflow."""
+        """The newest record of a person enabling or disabling a workflow, among some that come ``before`` a number."""
         sql = (
-            "SELECT seq, text, prev, hash FROM audit WHERE seq < ?1 AND"
+            f"SELECT seq, text, prev, hash FROM audit WHERE seq < ?1 AND seq > ?1 - {LOOK_BACK} AND"  # noqa: S608
             ' (instr(text, \'"action":"workflow_enabled"\') OR instr(text, \'"action":"workflow_disabled"\'))'
             " AND instr(text, ?2) ORDER BY seq DESC LIMIT 1"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import rich_click as click
@@ -157,8 +157,8 @@ class _Sheet:
         if switch is None or self.history is None:
             yield Reason("disabled", "it is disabled in its file", hint)
             return
-        head = self.history.audit_head()
-        record = self.history.last_switch(workflow.workflow_id, before=head[0] + 1 if head else 0)
+        after = self.history.audit_at(switch[1] + timedelta(seconds=1))
+        record = self.history.last_switch(workflow.workflow_id, before=after)
         by = record.fields["actor"] if record else "a person"
         yield Reason("disabled", f"it was disabled by {by} on {local(switch[1], self.config.timezone)}", hint)
 
