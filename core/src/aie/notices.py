@@ -119,9 +119,9 @@ def _silence(
     return {"since": since.isoformat(), "told": told.isoformat() if told else None}
 
 
-def silences(history: History, watch: Mapping[str, Json], shelf: Shelf, zone: ZoneInfo) -> Iterator[Notice]:
-    """A notice for each workflow that should have run, as far as the lookout has seen it."""
-    counts = history.counts()
+def silences(history: History, cursor: Json, shelf: Shelf, zone: ZoneInfo) -> Iterator[Notice]:
+    """A notice for each workflow that should have run, as far as the lookout has seen it by its cursor."""
+    watch, counts = _table(cursor), history.counts()
     for workflow_id, entry in _table(watch.get("silent")).items():
         workflow, known = shelf.workflows.get(workflow_id), _table(entry)
         told, since = _moment(known.get("told")), _moment(known.get("since"))
