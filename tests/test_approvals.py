@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from aie import ActionContext, ActionHandler, AsyncOrchestrator, Event, hookimpl
 from aie.approvals import Approval, ApprovalState
 from aie.errors import PluginError
+from aie.notices import timely_notices
 from aie.plain import digest
 from tests.stand_ins import ManualClock, make_vault, workflow
 
@@ -315,6 +316,29 @@ def test_a_yes_in_time_counts_although_it_is_carried_out_later(scene: Scene) -> 
 
     scene.play(act)
     assert [mail.get("subject") for mail in scene.post.sent] == [None, "Hello"]
+
+
+def test_one_reminder_at_half_of_the_time_and_one_at_nine_tenths(scene: Scene) -> None:
+    async def act(orchestrator: AsyncOrchestrator) -> list[list[str]]:
+        engine = orchestrator.engine
+        assert engine is not None
+
+        def reminders() -> list[str]:
+            zone, now = orchestrator.config.timezone, scene.clock.now()
+            found = timely_notices(engine.history, engine.credentials, engine.library.shelf, now, zone)
+            return [f"{notice.notice_id[:8]}{notice.since:%d %H:%M} {notice.title}" for notice in found]
+
+        seen = []
+        await asked(orchestrator, 1)
+        await asked(orchestrator, 2)
+        for hours in (23, 1, 19, 5):
+            scene.clock.move(hours=hours)
+            seen.append(reminders())
+        return seen
+
+    ends = "2 requests wait for you, until 2026-02-11 18:30"
+    half, late = [f"reminder10 17:30 {ends}"], [f"reminder11 12:42 {ends}"]
+    assert scene.play(act) == [[], half, half, late]
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,43 @@ def test_a_damaged_journal_fails(aie: AieHome) -> None:
     (aie.state / "journal.db").write_bytes(b"this is not a journal" * 100)
     (found,) = checks(aie, "journal", code=1)
     assert (found["level"], found["hint"][:30]) == ("FAIL", "copy the state folder somewher")
+
+
+def test_a_clock_that_is_behind_the_record_fails(aie: AieHome) -> None:
+    aie.workflow("file_it", [NOTE], trigger_event="file_added")
+    aie("emit", "file_added")
+    assert checks(aie, "clock") == []
+    journal = sqlite3.connect(aie.state / "journal.db")
+    journal.execute('UPDATE audit SET text = replace(text, \'"timestamp":"20\', \'"timestamp":"21\')')
+    journal.commit()
+    journal.close()
+    (found,) = checks(aie, "clock", code=1)
+    assert found["hint"] == "set the computer's clock right: schedules and waits go by it"
+    assert aie("doctor", code=1).out.endswith(
+        "Mend first: clock: set the computer's clock right: schedules and waits go by it\n"
+    )
+
+
+def test_notes_that_aie_did_not_write_or_cannot_read_are_named(aie: AieHome) -> None:
+    for name in ("b.md", "a.md"):
+        (aie.vault / "Approved").mkdir(exist_ok=True)
+        (aie.vault / "Approved" / name).write_text("pay everybody")
+    (aie.vault / "Rejected").mkdir()
+    (aie.vault / "Rejected" / "link.md").symlink_to(aie.vault / "aie.toml")
+    (aie.vault / "Rejected" / "broken.md").write_text("---\naie_type: approval\naie_id: apr_1\n: [\n---\n")
+    assert checks(aie, "notes") == [
+        check(
+            "notes", "warn", "Rejected/link.md is a link or a folder, not a note", "look at it, or move it elsewhere"
+        ),
+        check(
+            "notes", "warn", "Rejected/broken.md: the properties at the top cannot be read",
+            "aie asks for these decisions anew; they can be decided with aie approvals too",
+        ),
+        check(
+            "notes", "warn", "Approved/a.md, Approved/b.md: aie did not write them, so they are never executed",
+            "move such notes to another folder",
+        ),
+    ]  # fmt: skip
 
 
 def test_it_sees_the_engine_and_what_is_open(aie: AieHome) -> None:

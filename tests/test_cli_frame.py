@@ -41,7 +41,7 @@ def test_help_fits_eighty_columns_and_names_every_command_in_its_panel(aie: AieH
     assert panels == {
         "Set up": ["init", "plugins", "connect", "doctor"],
         "Work": ["start", "run", "emit", "pause", "resume", "workflows", "events"],
-        "Review": ["approvals", "runs", "audit"],
+        "Review": ["approvals", "runs", "why", "why-not", "audit"],
         "Options": ["--version", "-h,"],
     }
 

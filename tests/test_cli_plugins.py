@@ -109,7 +109,7 @@ def test_list_shows_what_works_what_is_off_and_what_is_broken_and_why(aie: Comma
         "actions": ["create_file", "send_notification"],
         "event_types": [],
         "sources": ["vault.files"],
-        "sinks": [],
+        "sinks": ["failures"],
         "channels": ["vault.notes", "vault.notices", "vault.waiting"],
         "connections": [],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sqlite3
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from aie.audit import GENESIS, audit_line, seal
+from aie.cli.audit_filter import COLUMNS, as_csv
 from tests.aie_home import AieHome
 
 NOTE = {"id": "note", "action_type": "create_file", "parameters": {"path": "Out/a.md", "content": "made"}}
@@ -104,6 +107,45 @@ def test_audit_records_are_shown_oldest_first_and_filtered(aie: AieHome) -> None
     ]
 
 
+def test_audit_records_are_found_by_time_and_by_who_did_it(aie: AieHome) -> None:
+    everything = aie("audit", "show", "--json").records
+    assert aie("audit", "show", "--since", "1h", "--until", "2999-01-01", "--json").records == everything
+    assert aie("audit", "show", "--until", "2020-01-01", "--json").records == []
+    middle = everything[2]["timestamp"]
+    since = aie("audit", "show", "--since", middle, "--json").records
+    assert since == [record for record in everything if record["timestamp"] >= middle]
+    until = aie("audit", "show", "--until", middle, "--limit", "2", "--json").records
+    assert until == [record for record in everything if record["timestamp"] <= middle][-2:]
+    by_cli = aie("audit", "show", "--actor", "CLI", "--json").records
+    assert [record["action"] for record in by_cli] == ["event_received"] * 3
+    assert aie("audit", "show", "--person", "nobody").out == "No such records.\n"
+    assert aie("audit", "show", "--since", "yesterday", "--json", code=2).record["where"] == "--since"
+
+
+def test_audit_records_are_exported_as_json_and_csv(aie: AieHome, tmp_path: Path) -> None:
+    everything = aie("audit", "show", "--json").records
+    assert json.loads(aie("audit", "export", "-", "--format", "json").out) == everything
+    said = aie("audit", "export", str(tmp_path / "a.csv"), "--action", "event_received", "--json").record
+    assert said == {"file": str(tmp_path / "a.csv"), "format": "csv", "records": 3}
+    with (tmp_path / "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seq"], row["target"], json.loads(row["details"])["event_id"]) for row in rows] == [
+        (str(one["seq"]), one["target"], one["details"]["event_id"])
+        for one in everything
+        if one["action"] == "event_received"
+    ]
+    assert json.loads(aie("audit", "export", "-", "--format", "json", "--until", "2020-01-01").out) == []
+    assert aie("audit", "export", "/nowhere/at/all.csv", "--json", code=2).record["where"] == "FILE"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_of_an_export_is_a_formula(text: str) -> None:
+    record = seal({"timestamp": "2026-02-09T17:30:00.000+00:00", "actor": text, "error": f"no {text}"}, 1, GENESIS)
+    _, line = as_csv([record])
+    (row,) = csv.DictReader(io.StringIO(line, newline=""), COLUMNS)
+    assert (row["actor"], row["error"]) == (f"'{text}", f"no {text}")
+
+
 def test_looking_at_a_vault_where_nothing_happened(tmp_path: Path) -> None:
     empty = AieHome(tmp_path).with_vault()
     assert empty("events", "list").out == "Nothing has happened yet. Try: aie emit\n"
@@ -155,6 +197,24 @@ def test_a_cut_tail_is_found(own: AieHome) -> None:
 def test_a_file_that_was_taken_away_is_found(own: AieHome) -> None:
     log(own).unlink()
     assert problems(own) == [("Logs/audit", "records 1 to 4 are missing at the end: they were written once")]
+
+
+def test_a_day_that_was_taken_away_is_found(own: AieHome) -> None:
+    path = log(own)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[2:]))
+    earlier = path.with_name("2020-01-01.jsonl")
+    earlier.write_text("".join(lines[:2]))
+    assert own("audit", "verify", "--json").record["ok"] is True
+    earlier.unlink()
+    assert problems(own) == [("Logs/audit", f"records 1 to 2 are missing, before {path.name} line 1")]
+
+
+def test_a_line_that_was_taken_out_is_found(own: AieHome) -> None:
+    path = log(own)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:1] + lines[2:]))
+    assert problems(own) == [("Logs/audit", f"record 2 is missing, before {path.name} line 2")]
 
 
 def test_a_chain_made_anew_is_found_by_the_journal(own: AieHome) -> None:

@@ -33,7 +33,7 @@ class Kind:
     repeatable: bool = True
     can_look: bool = False
     optional: frozenset[str] = frozenset()
-    outside: bool = True
+    outside: bool = False
 
     def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
         return Permission("ask" if self.asks_first else "allow")
@@ -45,10 +45,11 @@ class Kind:
 
 KINDS = {
     "note": Kind(),
-    "mail": Kind(asks_first=True, repeatable=False),
+    "mail": Kind(asks_first=True, repeatable=False, outside=True),
     "pay": Kind(repeatable=False),
     "book": Kind(repeatable=False, can_look=True),
-    "letter": Kind(asks_first=True),
+    "letter": Kind(asks_first=True, outside=True),
+    "transfer": Kind(repeatable=False, outside=True),
 }
 
 

@@ -254,7 +254,8 @@ BROKEN = {
         "x = 1",
         "it implements no hook",
         "mark its functions with @hookimpl, from aie, and name them after the hooks: aie_settings, aie_event_types, "
-        "aie_event_sources, aie_action_handlers, aie_audit_sinks, aie_approval_channels, aie_connections, aie_cli",
+        "aie_event_sources, aie_action_handlers, aie_audit_sinks, aie_approval_channels, aie_connections, "
+        "aie_inspections, aie_cli",
     ),
     "a misspelt hook": (
         hook("aie_action_handler(settings)", "return []"),

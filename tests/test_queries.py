@@ -70,6 +70,8 @@ ASKS: dict[str, Ask] = {
     "definition": lambda history: history.definition("sha256:0"),
     "counts": lambda history: history.counts(),
     "switches": lambda history: history.switches(),
+    "switch": lambda history: history.switch("x"),
+    "rerun": lambda history: history.rerun(1),
     "approvals": lambda history: history.approvals(),
     "approvals decided": lambda history: history.approvals(pending=False),
     "approval": lambda history: history.approval("apr_x"),
@@ -78,6 +80,8 @@ ASKS: dict[str, Ask] = {
     "approval_place": lambda history: history.approval_place("apr_x"),
     "audit": lambda history: history.audit(after=1),
     "audit_head": lambda history: history.audit_head(),
+    "audit_before": lambda history: history.audit_before(1),
+    "last_switch": lambda history: history.last_switch("x", before=9),
     "cursor": lambda history: history.cursor("x"),
     "paused": lambda history: history.paused(),
     "rule_uses": lambda history: history.rule_uses("x", NOW),
@@ -103,7 +107,7 @@ ASKS: dict[str, Ask] = {
     "answered_before": lambda history: history.answered_before("2026"),
     "answer": lambda history: history.answer(1),
 }
-MADE_OF_OTHERS = {"load_run"}
+MADE_OF_OTHERS = {"load_run", "event_of"}
 NOW = datetime(2026, 2, 9, tzinfo=UTC)
 
 

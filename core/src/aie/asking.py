@@ -34,9 +34,12 @@ async def ask(live: Live, record: StepRecord, traits: BoundTraits, trail: Trail,
     action_type = run.workflow.steps[record.index].action_type
     title = _title(traits, params, f"{run.workflow.name}: {action_type}")
     told = record.approval or {}
+    why = reason(run.event)
+    if record.index in run.earlier and run.earlier[record.index].acted:
+        why += ". An earlier run for it has done this, or may have: to approve is to do it again"
     live.batch.add(
         schema.ADD_APPROVAL, record.approval_id, live.seq, record.index, action_type, handler.note_kind, title,
-        await shown(traits, params, context), digest(params), run.workflow.hash, reason(run.event),
+        await shown(traits, params, context), digest(params), run.workflow.hash, why,
         str(ApprovalState.PENDING), stamp(record.at), stamp(record.wake_at) if record.wake_at else None,
         None, None, None, None, None, str(told.get("rule") or ""), str(told.get("required_channel") or ""),
         str(told.get("problem") or ""), dumps(editable(traits, params)), _body_field(traits, params),

@@ -72,7 +72,7 @@ class ConnectDesk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What a check of a connection is given."""
+    """What a check is given."""
 
     settings: Any
     vault: Path
@@ -81,6 +81,19 @@ class CheckContext:
     now: datetime  # aware, UTC
     log: Logger
     cache_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Something of a plugin's own, such as its folders, that ``aie doctor`` looks at beside its connections.
+
+    ``check`` says what is not in order, and nothing when all is. It changes nothing, asks nobody over the network, and
+    has ten seconds.
+    """
+
+    name: str
+    check: Callable[[CheckContext], Awaitable[Sequence[Finding]]]
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

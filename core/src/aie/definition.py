@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from aie.cron import cron_problem, zone_problem
+from aie.durations import expected_s
 from aie.errors import DefinitionError, EventError
 from aie.plain import parse_json, shown
 
@@ -114,6 +115,9 @@ class WorkflowDefinition(_Part):
     max: int | None = Field(
         default=None, ge=1, le=10_000, description="with mode parallel: how many runs may be under way; others wait"
     )
+    expect: str | None = Field(
+        default=None, description="how often it has to run; a note says so when it does not", examples=["every 1d"]
+    )
     enabled: bool = True
     actions: list[StepDefinition] = Field(min_length=1, max_length=MAX_STEPS)
     created_at: str | None = None
@@ -132,15 +136,25 @@ class WorkflowDefinition(_Part):
         alone = value is None or mode == "parallel"
         return _usable(value, "" if alone else f"'max' goes with mode 'parallel', and the mode is {mode!r}")
 
+    @field_validator("expect")
+    @classmethod
+    def _expected(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                expected_s(value)
+        except ValueError as error:
+            return _usable(value, str(error))
+        return value
+
     @field_validator("schedule", mode="before")
     @classmethod
     def _cron_line_alone(cls, value: Any) -> Any:
         return {"cron": value} if isinstance(value, str) else value
 
     def content(self) -> dict[str, Any]:
-        """What a run is pinned to: everything but the counters, the switch and the editor's ``$schema``."""
+        """What a run is pinned to: everything but the counters, the switch, the editor's ``$schema`` and ``expect``."""
         return self.model_dump(
-            mode="json", exclude={"schema_", "enabled", "created_at", "last_executed", "execution_count"}
+            mode="json", exclude={"schema_", "enabled", "expect", "created_at", "last_executed", "execution_count"}
         )
 
 

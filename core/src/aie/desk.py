@@ -14,7 +14,7 @@ from aie.credentials import Credentials
 from aie.engine import Engine
 from aie.errors import JournalError
 from aie.journal import Batch
-from aie.notices import open_notices
+from aie.notices import open_notices, timely_notices
 from aie.plain import Json
 from aie.plugins.plugin import Offer
 
@@ -49,7 +49,9 @@ class Desk:
         return self._engine.history.approval(approval_id)
 
     def notices(self) -> Sequence[Notice]:
-        return open_notices(self._engine.history)
+        engine = self._engine
+        timely = timely_notices(engine.history, engine.credentials, engine.library.shelf, self.now, self.timezone)
+        return [*open_notices(engine.history), *timely]
 
     async def decide(
         self,

@@ -13,8 +13,9 @@ import shutil
 import tomllib
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import apsw
 from filelock import FileLock, Timeout
@@ -24,14 +25,16 @@ from aie.builtin.schedule import Schedule, named_schedules, next_times, workflow
 from aie.catalogue import Catalogue
 from aie.config import CORE, FILE_NAME, Config
 from aie.connections import CheckContext, Connection, Finding, Level
-from aie.credentials import CredentialStore
+from aie.credentials import Credentials, CredentialStore
 from aie.errors import AieError, JournalError, PluginError
 from aie.events import EventType
 from aie.history import History
 from aie.journal import FILE_NAME as JOURNAL_NAME
 from aie.journal import WAL_SAFE_FROM
-from aie.journal_file import look, present, refuse_damage
+from aie.journal_file import log_bytes, look, present, refuse_damage
 from aie.library import Library, Shelf
+from aie.notices import WATCH, silences
+from aie.past import Past
 from aie.pause import NOTE as STOP_NOTE
 from aie.plugins.plugin import Offer, PluginState
 from aie.plugins.registry import Registry
@@ -43,6 +46,8 @@ LITTLE_SPACE_BYTES = 1_000_000_000
 NO_SPACE_BYTES = 100_000_000
 CONNECTION_WITHIN_S = 10.0
 SOON_DAYS = 14  # before a connection ends
+LARGE_LOG_BYTES = 64_000_000
+CLOCK_SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,10 @@ def examine(vault: Path, env: Mapping[str, str], now: datetime, *, offline: bool
     yield _sqlite()
     yield from _plugins(registry)
     yield from _connections(config, registry, env, now, offline)
+    yield from _inspections(config, registry, env, now)
     yield from _workflows(library.shelf, registry)
     yield from _schedules(library.shelf, registry, config, now)
-    yield from _journal(config, now)
+    yield from _journal(config, library.shelf, now)
 
 
 # --- what others ask too ------------------------------------------------------------------------------------------
@@ -266,13 +272,29 @@ async def _look_at(
         elif left_days <= SOON_DAYS:
             findings.append(Finding(Level.WARN, f"the connection ends on {day}, in {left_days:.0f} days", again))
     if not offline and offer.item.check is not None:
-        log = logging.getLogger(f"aie.plugin.{offer.plugin}")
-        context = CheckContext(
-            offer.settings, config.vault, config.timezone, credentials, now, log, config.cache_dir(offer.plugin)
-        )
-        findings += await _asked(offer.item.check(context), again)
+        findings += await _asked(offer.item.check(_check_context(offer, credentials, config, now)), again)
     whose = f" as {record.account}" if record and record.account else ""
     return findings or [Finding(Level.OK, f"connected{whose}" + (", not asked now" if offline else ""))]
+
+
+def _check_context(offer: Offer[Any], credentials: Credentials, config: Config, now: datetime) -> CheckContext:
+    log = logging.getLogger(f"aie.plugin.{offer.plugin}")
+    cache_dir = config.cache_dir(offer.plugin)
+    return CheckContext(offer.settings, config.vault, config.timezone, credentials, now, log, cache_dir)
+
+
+def _inspections(config: Config, registry: Registry, env: Mapping[str, str], now: datetime) -> Iterator[Check]:
+    """What plugins find amiss in what is their own."""
+    store, offers = CredentialStore(config.credentials_dir, env), registry.inspections()
+
+    async def look_at_all() -> list[list[Finding]]:
+        contexts = [_check_context(offer, store.of(offer.plugin), config, now) for offer in offers]
+        checks = zip(offers, contexts, strict=True)
+        return await asyncio.gather(*(_asked(offer.item.check(context), "") for offer, context in checks))
+
+    for offer, findings in zip(offers, asyncio.run(look_at_all()), strict=True):
+        for found in findings:
+            yield Check(offer.item.name, found.level, store.masked(found.message), store.masked(found.hint))
 
 
 async def _asked(check: Awaitable[Sequence[Finding]], again: str) -> list[Finding]:
@@ -327,7 +349,7 @@ def _schedules(shelf: Shelf, registry: Registry, config: Config, now: datetime) 
             yield Check("schedule", Level.OK, message)
 
 
-def _journal(config: Config, now: datetime) -> Iterator[Check]:
+def _journal(config: Config, shelf: Shelf, now: datetime) -> Iterator[Check]:
     path = config.state_dir / JOURNAL_NAME
     try:
         if not present(path):
@@ -335,11 +357,28 @@ def _journal(config: Config, now: datetime) -> Iterator[Check]:
             return
         with contextlib.closing(look(path)) as connection:
             refuse_damage(path, connection)
-            size = path.stat().st_size / 1e6
-            yield Check("journal", Level.OK, f"sound, version {schema.VERSION}, {size:,.1f} MB")
-            yield from _open_ends(History(connection), engine_at_work(config.state_dir))
+            size, history = path.stat().st_size / 1e6, Past(connection)
+            oldest = next((f", back to {event.received_at[:10]}" for event in history.oldest()), "")
+            yield Check("journal", Level.OK, f"sound, version {schema.VERSION}, {size:,.1f} MB{oldest}")
+            if log_bytes(path) > LARGE_LOG_BYTES:
+                message = f"its write-ahead log has {log_bytes(path) / 1e6:,.0f} MB: another program reads it for long"
+                yield Check("journal", Level.WARN, message, "close what else has the journal open, a backup say")
+            yield from _clock(history, now)
+            yield from _open_ends(history, engine_at_work(config.state_dir))
+            for notice in silences(history, history.cursor(WATCH), shelf, config.timezone):
+                yield Check("expected", Level.WARN, notice.title, notice.commands[0][1])
     except JournalError as error:
         yield Check("journal", Level.FAIL, _with_place(error), error.hint)
+
+
+def _clock(history: History, now: datetime) -> Iterator[Check]:
+    """Whether the clock of this computer stands before what has happened."""
+    head = history.audit_head()
+    newest = history.audit(after=head[0] - 1, limit=1) if head else []
+    ahead = datetime.fromisoformat(str(newest[0].fields["timestamp"])) - now if newest else timedelta()
+    if ahead > CLOCK_SLACK:
+        message = f"it says {now:%Y-%m-%d %H:%M} UTC, {ahead.total_seconds() / 3600:,.1f} h before the newest record"
+        yield Check("clock", Level.FAIL, message, "set the computer's clock right: schedules and waits go by it")
 
 
 def _open_ends(history: History, engine: bool) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 MAX_WAIT_S = 366 * 86_400
+LEAST_EXPECTED_S = 60
 _UNITS = {
     1.0: ("s", "sec", "secs", "second", "seconds"),
     60.0: ("m", "min", "mins", "minute", "minutes"),
@@ -40,6 +41,17 @@ def seconds_in(text: str) -> float:
     if not plain:
         raise ValueError("a length of time is missing; write seconds, or such as '90s', '5m', '2h', '1 day'")
     return total
+
+
+def expected_s(text: str) -> float:
+    """The seconds of ``every 1d``. Raises ValueError, as a sentence."""
+    word, _, length = text.strip().partition(" ")
+    if word.lower() != "every" or not length:
+        raise ValueError(f"{text[:80]!r} is not how often it has to run; write such as 'every 1d' or 'every 2 hours'")
+    seconds = seconds_in(length)
+    if not LEAST_EXPECTED_S <= seconds <= MAX_WAIT_S:
+        raise ValueError(f"{text[:80]!r} is not within a minute and {MAX_WAIT_S // 86_400} days")
+    return seconds
 
 
 def instant_of(text: str, now: datetime, zone: ZoneInfo) -> datetime:

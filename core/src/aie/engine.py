@@ -19,14 +19,22 @@ from typing import Any
 
 from msgspec import structs
 
-from aie import asking, machine, probation, schema
+from aie import again, asking, machine, probation, schema
 from aie.act import GRACE_S, BoundTraits, DirectCaller, PluginCaller, overdue
 from aie.actions import ActionContext, Effect
 from aie.admission import WITHIN, Admission
 from aie.approvals import Approval, ApprovalState, Decision
 from aie.config import Config
 from aie.credentials import Credentials, CredentialStore
-from aie.errors import DefinitionError, EventError, JournalError, NotFoundError, ParameterError, PluginError
+from aie.errors import (
+    DefinitionError,
+    EventError,
+    JournalError,
+    NotFoundError,
+    ParameterError,
+    PluginError,
+    RefusedError,
+)  # fmt: skip
 from aie.events import Event
 from aie.history import History
 from aie.ingest import Accepted, Ingest, own_source
@@ -50,6 +58,7 @@ log = logging.getLogger("aie.engine")
 
 STOP_WITHIN_S = 3.0
 RELEASE_SLICE = 500
+MOVE_WITHIN_S = 2.0  # for a run to come to rest that is to be moved to another definition
 KEPT_AT_HAND = 2_000  # new runs that wait for a driver
 
 
@@ -278,13 +287,16 @@ class Engine:
 
     async def ended(self, run_seq: int) -> Standing:
         """How a run stands once it has ended or is parked."""
-        if not any(run_seq in place for place in (self._live, self._drivers, self._ready, self._left_over)):
+        if not self._is_under_way(run_seq):
             row = self.history.run(run_seq)
             if row.status is not RunStatus.QUEUED:
                 return Standing(row.status, row.wake_at, row.error)
         future: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
         self._watchers.setdefault(run_seq, []).append(future)
         return await future
+
+    def _is_under_way(self, run_seq: int) -> bool:
+        return any(run_seq in place for place in (self._live, self._drivers, self._ready, self._left_over))
 
     def _spawn(self, live: Live) -> None:
         """Drive a new run, now or as soon as fewer than ``max_runs`` others are being driven."""
@@ -762,6 +774,55 @@ class Engine:
         else:
             self._let_go(run_seq, Standing(RunStatus.CANCELLED, None, error))
         return True
+
+    async def rerun(
+        self, run_seq: int, *, since: str | None, current: bool, changes: Mapping[str, Json], by: str
+    ) -> tuple[int, again.Rerun]:
+        """Do an ended run again, for the same event: the new run and its number.
+
+        ``since`` is the id of the step from which on all is done anew; None: what did not succeed. ``current`` takes
+        the definition of now, else the run's own. ``changes`` are paths into the event and their new values.
+        """
+        row = self.history.run(run_seq)
+        pinned = partial(self._compile_pinned, row.hash, self.history.definition(row.hash))
+        workflow = again.current(self.library.shelf, row.workflow_id) if current else pinned()
+        plan = again.prepare(
+            self.history, row, workflow, self._compile_pinned, run_id=self.ids.new("run"), now=self.clock.now(),
+            zone=self.config.timezone, since=since, changes=changes,
+        )  # fmt: skip
+        run, seq = plan.run, self.journal.next_run()
+        verdict = self.admission.judge(workflow, str(run.event["source"]), seq, run.created_at, guarded=False)
+        if verdict.status is None:
+            raise RefusedError(verdict.reason, where=workflow.workflow_id, hint="wait until it has ended")
+        batch = Batch()
+        plan.write(batch, seq, verdict.status, by)
+        batch.audit.append(self.trail.run_again(run, row.run_id, since, plan.reused, plan.changes, by))
+        batch.audit.append(self.trail.workflow_started(run, verdict.status, verdict.reason))
+        live = Live(seq, run, self.history.event(row.event_seq).depth, verdict.status)
+        batch.then.append(partial(self._spawn, live))
+        batch.otherwise.append(partial(self.admission.forget, workflow.workflow_id, seq))
+        await self.commit(batch)
+        return seq, plan
+
+    async def migrate(self, run_seq: int, *, by: str) -> str:
+        """Move a parked run to the current definition of its workflow; the hash of that."""
+        with contextlib.suppress(TimeoutError):  # after a start, blocked runs are looked at and parked again
+            await asyncio.wait_for(self.ended(run_seq), MOVE_WITHIN_S)
+        row = self.history.run(run_seq)
+        if self._is_under_way(run_seq):
+            raise RefusedError("it is under way right now", where=row.run_id, hint="try again once it is parked")
+        workflow = again.current(self.library.shelf, row.workflow_id)
+        again.refuse_misfit(row, self.history.definition(row.hash), self.history.steps(run_seq), workflow)
+        run = self.history.load_run(run_seq, lambda hash_, body: workflow, self.config.timezone)
+        live = Live(run_seq, run, self.history.event(row.event_seq).depth, status=row.status, wake_at=row.wake_at)
+        self._live[run_seq] = live
+        self._pinned.setdefault(workflow.hash, workflow)
+        now, batch = self.clock.now(), Batch()
+        again.move(batch, run, run_seq)
+        self._mark_running(live, batch, now)
+        batch.audit.append(self.trail.run_migrated(run, row.hash, now, by))
+        await self._answered(live, batch)
+        return workflow.hash
 
     async def _cancel_earlier(self, live: Live) -> None:
         """Mode restart: earlier runs of the workflow are over, but for what a person must say about them."""

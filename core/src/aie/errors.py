@@ -77,6 +77,10 @@ class NotFoundError(AieError):
     """Nothing has the name or id that was given."""
 
 
+class RefusedError(AieError):
+    """What a person asked for cannot be done as things stand."""
+
+
 class EventError(AieError):
     """An event that is not acceptable data: not JSON, too large, too deep, or without an id."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,12 +20,13 @@ from aie.errors import JournalError
 from aie.journal import stamp, translate
 from aie.plain import Json
 from aie.records import AuditRecord
-from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.run import Earlier, Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
 
 T = TypeVar("T")
 AUDIT_START, FILES_START = "audit_start", "audit_files_start"  # keys of the table meta
 FILES_CURSOR = "sink:core.audit_file"
+LOOK_BACK = 200_000  # audit records, which take a tenth of a second
 MOST_FOUND = 20  # when one is looked for, and more answer to what is known of it
 
 
@@ -68,6 +69,18 @@ class RunRow:
     changed_at: datetime
     wake_at: datetime | None
     error: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RerunRow:
+    """What a run has of its own that a person started again. ``data`` is None where the event's was not changed."""
+
+    of_run: str
+    by: str
+    since: str | None  # the step from which on all is done anew
+    data: dict[str, Json] | None
+    changes: list[dict[str, Json]]  # path, before, after
+    earlier: Mapping[int, Earlier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,12 @@ def _run(row: Any) -> RunRow:
         seq, run_id, event_seq, workflow_id, generation, hash_, RunStatus(status),
         datetime.fromisoformat(created_at), datetime.fromisoformat(changed_at), _time(wake_at), _json(error),
     )  # fmt: skip
+
+
+def _rerun(row: Any) -> RerunRow:
+    of_run, by, since, data, changes, earlier = row
+    known = {int(position): Earlier(**fields) for position, fields in json.loads(earlier).items()}
+    return RerunRow(of_run, by, since, _json(data), json.loads(changes), known)
 
 
 def _step(row: Any) -> StepRecord:
@@ -263,15 +282,28 @@ class History:
     def load_run(self, seq: int, compile_body: Callable[[str, str], Workflow], zone: ZoneInfo) -> Run:
         """A run ready to go on, with the definition it is pinned to. ``compile_body(hash, body)`` may remember."""
         row = self.run(seq)
+        rerun = self.rerun(seq) if row.generation else None
         return Run(
             run_id=row.run_id,
             workflow=compile_body(row.hash, self.definition(row.hash)),
-            event=self.event(row.event_seq).plain(),
+            event=self.event_of(row),
             created_at=row.created_at,
             zone=zone,
             steps={record.index: record for record in self.steps(seq)},
             cancelled=row.status is RunStatus.CANCELLED,
+            earlier=rerun.earlier if rerun else {},
         )
+
+    def rerun(self, run_seq: int) -> RerunRow | None:
+        """What a run has of its own that a person started again; None for one that its event started."""
+        sql = "SELECT of_run, by, since, data, changes, earlier FROM rerun WHERE run_seq=?"
+        return self._first(_rerun, sql, run_seq)
+
+    def event_of(self, row: RunRow) -> dict[str, Json]:
+        """The event as a run sees it: with the data that was changed for it, if any was."""
+        event = self.event(row.event_seq).plain()
+        rerun = self.rerun(row.seq) if row.generation else None
+        return event if rerun is None or rerun.data is None else {**event, "data": rerun.data}
 
     def counts(self) -> dict[str, WorkflowCount]:
         """How often each workflow ran, runs that are no longer kept included."""
@@ -280,6 +312,11 @@ class History:
 
     def switches(self) -> dict[str, bool]:
         return dict(self._list(lambda row: (row[0], bool(row[1])), "SELECT workflow_id, enabled FROM switch"))
+
+    def switch(self, workflow_id: str) -> tuple[bool, datetime] | None:
+        """A person's word on whether a workflow is enabled, and since when; None where the file decides."""
+        sql = "SELECT enabled, at FROM switch WHERE workflow_id=?"
+        return self._first(lambda row: (bool(row[0]), datetime.fromisoformat(row[1])), sql, workflow_id)
 
     # approvals
 
@@ -325,6 +362,19 @@ class History:
         """Oldest first."""
         sql = "SELECT seq, text, prev, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
         return self._list(_audit_record, sql, after, limit)
+
+    def audit_before(self, event_seq: int) -> int:
+        """The number of a record that comes before those of an event, at most some thousand before."""
+        return self._one(_number, "SELECT coalesce(max(audit_seq), 0) FROM mark WHERE event_seq < ?", event_seq)
+
+    def last_switch(self, workflow_id: str, *, before: int) -> AuditRecord | None:
+        """The newest record of a person enabling or disabling a workflow, among some that come ``before`` a number."""
+        sql = (
+            f"SELECT seq, text, prev, hash FROM audit WHERE seq < ?1 AND seq > ?1 - {LOOK_BACK} AND"  # noqa: S608
+            ' (instr(text, \'"action":"workflow_enabled"\') OR instr(text, \'"action":"workflow_disabled"\'))'
+            " AND instr(text, ?2) ORDER BY seq DESC LIMIT 1"
+        )
+        return self._first(_audit_record, sql, before, f'"target":{json.dumps(workflow_id)}')
 
     def audit_head(self) -> tuple[int, str] | None:
         """(seq, hash) of the newest record."""

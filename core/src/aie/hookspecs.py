@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
-from aie.connections import Connection
+from aie.connections import Connection, Inspection
 from aie.events import EventTypeSpec
 from aie.records import AuditSink
 from aie.sources import EventSource
@@ -63,6 +63,11 @@ def aie_approval_channels(settings: Any) -> Sequence[ApprovalChannel]:  # type: 
 @hookspec
 def aie_connections(settings: Any) -> Sequence[Connection]:  # type: ignore[empty-body]
     """The accounts this plugin needs access to, which ``aie connect NAME`` makes and ``aie doctor`` looks at."""
+
+
+@hookspec
+def aie_inspections(settings: Any) -> Sequence[Inspection]:  # type: ignore[empty-body]
+    """What else of this plugin ``aie doctor`` looks at, such as the state of its folders."""
 
 
 @hookspec

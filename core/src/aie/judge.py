@@ -29,13 +29,14 @@ class Judge:
     def __init__(self, book: RuleBook, context_of: ContextOf) -> None:
         self.book = book
         self._context_of = context_of
+        self._allowed = Permission("allow", expires_after_s=book.usual_expiry_s)
 
     def __call__(
         self, traits: BoundTraits, run: Run, step: Step, params: Mapping[str, Json], now: datetime
     ) -> Permission:
         handler = traits.handler
         if not self.book.rules and not handler.asks_first:
-            return _ALLOWED
+            return self._allowed
         return self.book.permission(self.question(traits, run, step, params), now)
 
     def question(self, traits: BoundTraits, run: Run, step: Step, params: Mapping[str, Json]) -> Question:
@@ -68,9 +69,6 @@ class Judge:
         amount = amount_in(record.params or {}, rule.amount) or Decimal(0)
         batch.add(schema.ADD_RULE_USE, run_seq, record.index, said["rule"], stamp(record.at), str(amount))
         self.book.use(str(said["rule"]), record.at, amount, (run_seq, record.index))
-
-
-_ALLOWED = Permission("allow")
 
 
 def rule_book(registry: Registry, config: Config, history: History | None, now: datetime) -> RuleBook:

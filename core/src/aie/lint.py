@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
 from aie.catalogue import Catalogue
+from aie.cron import due_times
+from aie.durations import expected_s
 from aie.errors import AieError, PluginError
 from aie.events import EventType
 from aie.lint_flow import Before, before_each
@@ -24,6 +29,8 @@ from aie.workflow import Step, Workflow
 EVENT_KEYS = ("event_type", "source", "data", "timestamp", "event_id")
 WORKFLOW_KEYS = ("workflow_id", "name", "description")
 RUN_KEYS = ("run_id", "started_at")
+A_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # from which a schedule is looked at
+DUE_TIMES = 100
 STATUS_KEYS = ("status", "error")  # of any step that was come to, whatever became of it
 
 
@@ -103,6 +110,18 @@ class _Linter:
             message = f"a schedule starts it with a scheduled_trigger event, and the rest is written for {trigger}"
             hint = 'write "trigger_event": "scheduled_trigger", or take the schedule out'
             yield Finding(Severity.WARNING, f"{self.workflow.where}, schedule", message, hint)
+        yield from self._expectation()
+
+    def _expectation(self) -> Iterator[Finding]:
+        schedule, expect = self.workflow.schedule, self.workflow.expect
+        if not expect or schedule is None:
+            return
+        times = list(islice(due_times(schedule.cron, ZoneInfo(schedule.timezone or "UTC"), A_DAY), DUE_TIMES))
+        longest = max((later - earlier for earlier, later in pairwise(times)), default=timedelta.max)
+        if longest.total_seconds() > expected_s(expect):
+            message = f"it is expected {expect}, and its own schedule does not start it as often"
+            hint = "let expect be longer than the longest time between two starts"
+            yield Finding(Severity.WARNING, f"{self.workflow.where}, expect", message, hint)
 
     # --- what conditions and templates read -----------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ its result, what its jumps decide, and everything when it says ``await_approval`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from tenacity import RetryCallState, wait_exponential
 from aie.errors import AieError, ConditionError, ParameterError, PluginError, TemplateError
 from aie.permission import EXPIRY, RULE, Permission
 from aie.plain import Json, digest
-from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.run import Earlier, Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step
 
 
@@ -389,12 +389,15 @@ class _Walk(Struct, eq=False):
         except (ConditionError, TemplateError, ParameterError) as error:
             return self._record(step, StepStatus.FAILED, error=error.as_dict())
         permission = traits.permission(self.run, step, params, self.now)
-        if permission.kind == "ask":
-            return self._ask(step, params, permission)
-        said = _by_rule(permission, params, self.now) if permission.rule else None
+        said = _by_rule(permission, params, self.now) if permission.rule and permission.kind != "ask" else None
         if permission.kind == "refuse":
             refused = {"error": f"the rule {permission.rule!r} of aie.toml refuses it"}
             return self._record(step, StepStatus.REJECTED, params=params, error=refused, approval=said)
+        before = self._as_before(step, traits, params, permission)
+        if before is not None:
+            return before
+        if permission.kind == "ask":
+            return self._ask(step, params, permission)
         return self._call(
             step, traits, StepRecord(step.index, StepStatus.STARTED, self.now, params=params, approval=said)
         )
@@ -413,6 +416,29 @@ class _Walk(Struct, eq=False):
             wake_at=wake_at,
             approval={"rule": permission.rule, "required_channel": permission.channel, "problem": permission.problem},
         )
+
+    def _as_before(
+        self, step: Step, traits: Traits, params: Mapping[str, Json], permission: Permission
+    ) -> StepRecord | None:
+        """In a rerun: how a step begins because of what earlier runs did; None if that changes nothing.
+
+        What reached outside and may do harm twice needs a person's word, whatever its action says. What was approved
+        and not done is not asked again.
+        """
+        earlier = self.run.earlier.get(step.index)
+        if earlier is None:
+            return None
+        if earlier.acted and traits.outside:
+            return None if traits.repeatable else self._ask(step, params, permission)
+        if earlier.approval is None or permission.kind != "ask" or digest(dict(params)) != earlier.digest:
+            return None
+        if permission.channel not in ("", earlier.approval.get("channel")):
+            return None
+        granted = StepRecord(
+            step.index, StepStatus.APPROVED, self.now, params=params, approval_id=earlier.approval_id,
+            approval=earlier.approval,
+        )  # fmt: skip
+        return self._call(step, traits, granted)
 
     def _go_on(self, step: Step, record: StepRecord) -> StepRecord:
         """A step that has begun and not ended, and that nobody is carrying out right now."""
@@ -488,7 +514,86 @@ class _Walk(Struct, eq=False):
         return record
 
 
+# --- again -------------------------------------------------------------------------------------------------------
+
+
+def stands_at(run: Run) -> int | None:
+    """The step that a run did not get past, because it failed, was rejected or has no end; None if it came through."""
+    index = 0
+    while index < len(run.workflow.steps):
+        step, record = run.workflow.steps[index], run.steps.get(index)
+        if record is None or not _stands(step, record):
+            return index
+        jump = step.on_success if record.status is StepStatus.SUCCEEDED else step.on_failure
+        index = index + 1 if jump is None or record.status is StepStatus.SKIPPED else jump
+    return None
+
+
+def again(runs: Sequence[Run], new: Run, since: int | None) -> Run:
+    """``new`` with the records it goes on from, and what it must know of the steps that it does anew.
+
+    ``runs`` are all earlier ones for its event, oldest first; the last is the one that is done again. Steps from
+    ``since`` on are done anew. None: those that did not succeed, and those that use their results. A step without a
+    record to go on from is done in any case.
+    """
+    last, steps = runs[-1], {}
+    anew: set[int] = set()
+    for step in new.workflow.steps:
+        record = _record_for(step, last)
+        late = since is not None and step.index >= since
+        if late or step.needs & anew or (record is not None and not _stands(step, record)):
+            anew.add(step.index)
+        elif record is not None:
+            steps[step.index] = replace(record, index=step.index)
+    earlier = {
+        step.index: known
+        for step in new.workflow.steps
+        if step.index not in steps and (known := _known_of(step, runs)) != Earlier()
+    }
+    return replace(new, steps=steps, earlier=earlier)
+
+
+def _stands(step: Step, record: StepRecord) -> bool:
+    """Whether a step has an end that a run can go on from."""
+    if record.status in (StepStatus.FAILED, StepStatus.REJECTED):
+        return step.on_failure is not None
+    return record.status in _ENDS and not (record.status is StepStatus.SKIPPED and record.error)
+
+
+def _record_for(step: Step, run: Run) -> StepRecord | None:
+    """What a run has on record of the same step of its own definition.
+
+    A step that has no name of its own is the same only with the same parameters: others may have come before it.
+    """
+    for other in run.workflow.steps:
+        if other.id == step.id and other.action_type == step.action_type:
+            named = step.id != f"action_{step.index}"
+            same = named or other.parameters.source == step.parameters.source
+            return run.steps.get(other.index) if same else None
+    return None
+
+
+def _known_of(step: Step, runs: Sequence[Run]) -> Earlier:
+    """Whether it may have happened, and the newest approval that was given for it."""
+    known = Earlier()
+    for run in runs:
+        for other in run.workflow.steps:
+            record = run.steps.get(other.index)
+            alike = other.id == step.id, other.parameters.source == step.parameters.source
+            if record is None or other.action_type != step.action_type or not any(alike):
+                continue
+            acted = known.acted or record.status in _MAY_HAVE_HAPPENED
+            if all(alike) and (record.approval or {}).get("approved") is True:
+                shown = digest(dict(record.params or {}))
+                known = Earlier(acted, shown, record.approval_id, record.approval)
+            else:
+                known = replace(known, acted=acted)
+    return known
+
+
 _ENDS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.REJECTED})
+
+_MAY_HAVE_HAPPENED = frozenset({StepStatus.SUCCEEDED, StepStatus.STARTED, StepStatus.UNCERTAIN})
 
 _PARKED = (
     (StepStatus.UNCERTAIN, RunStatus.UNCERTAIN),

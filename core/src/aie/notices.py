@@ -1,14 +1,35 @@
-"""Notices: what waits for a person's word and is no request for approval, found in the journal."""
+"""Notices: what waits for a person's word, or is news to them, and is no request for approval.
+
+What is open in the journal makes some; time makes others: a workflow that has not run for too long, a connection that
+ends soon or does not work. For those the lookout keeps its watch, and since when they are known, in the journal.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from aie.approvals import Notice
+from aie.approvals import Approval, Notice
+from aie.credentials import CredentialStore
+from aie.durations import expected_s
+from aie.errors import AieError
 from aie.history import History, RunRow
+from aie.library import Shelf
+from aie.plain import Json
 from aie.run import RunStatus, StepRecord, StepStatus
+from aie.workflow import Workflow
 
+WATCH = "lookout"  # the cursor with what is watched
+WARN_DAYS = (1, 7, 14)  # before a connection ends
+CATCH_UP = timedelta(minutes=10)  # after a start, for what came due meanwhile to run
+
+REMIND_AT = (0.5, 0.9)  # of the time a request has
+MOST_LISTED = 20
 MOST = 1_000  # runs looked at, newest first: nobody reads more notes than that
 
 
@@ -51,3 +72,173 @@ def _uncertain(row: RunRow, record: StepRecord, history: History) -> Notice:
         ),
         since=record.at,
     )
+
+
+# --- what time makes ----------------------------------------------------------------------------------------------
+
+
+def timely_notices(
+    history: History, credentials: CredentialStore, shelf: Shelf, now: datetime, zone: ZoneInfo
+) -> list[Notice]:
+    """Workflows that have not run for too long, connections that end soon or do not work, requests that end soon."""
+    watch = _table(history.cursor(WATCH))
+    return [
+        *silences(history, watch, shelf, zone),
+        *_connections(credentials, _table(watch.get("trouble")), now, zone),
+        *_reminder(history.approvals(pending=True), now, zone),
+    ]
+
+
+def _reminder(pending: Sequence[Approval], now: datetime, zone: ZoneInfo) -> Iterator[Notice]:
+    """One for all requests of whose time a half, or nine tenths, has passed; another one when that is so of more."""
+    due: list[tuple[datetime, str, Approval]] = []
+    for approval in pending:
+        if approval.expires_at is not None:
+            passed = (now - approval.requested_at) / (approval.expires_at - approval.requested_at)
+            if passed >= REMIND_AT[0]:
+                stage = sum(passed >= share for share in REMIND_AT)
+                due.append((approval.expires_at, f"{approval.approval_id}:{stage}", approval))
+    if not due:
+        return
+    due.sort(key=lambda one: one[:2])
+    marks = hashlib.sha256(" ".join(mark for _, mark, _ in due).encode()).hexdigest()[:16]
+    lines = [f"- {approval.title} ({approval.workflow_id}), until {_local(end, zone)}" for end, _, approval in due]
+    more = f"\n- and {len(lines) - MOST_LISTED} more" if len(lines) > MOST_LISTED else ""
+    waits = "1 request waits" if len(due) == 1 else f"{len(due)} requests wait"
+    yield Notice(
+        notice_id=f"reminder/{marks}",
+        title=f"{waits} for you, until {_local(due[0][0], zone)}",
+        text="What nobody answers is rejected.\n\n" + "\n".join(lines[:MOST_LISTED]) + more,
+        commands=(("Look at them", "aie approvals list"),),
+        since=max(_reached(approval, now) for _, _, approval in due),
+    )
+
+
+def _reached(approval: Approval, now: datetime) -> datetime:
+    """When the last of the shares of its time was reached that have passed."""
+    assert approval.expires_at is not None
+    length = approval.expires_at - approval.requested_at
+    return max(moment for share in REMIND_AT if (moment := approval.requested_at + share * length) <= now)
+
+
+def watched(
+    before: Json, history: History, credentials: CredentialStore, shelf: Shelf, now: datetime, began: datetime
+) -> dict[str, Json]:
+    """What there is to watch at ``now``, and what has become news: the value that the cursor should have.
+
+    ``before`` is what it has; ``began`` when this aie started.
+    """
+    old, counts, switches = _table(before), history.counts(), history.switches()
+    silent: dict[str, Json] = {}
+    for workflow_id, workflow in shelf.workflows.items():
+        if workflow.expect and switches.get(workflow_id, workflow.enabled):
+            count = counts.get(workflow_id)
+            known = _table(_table(old.get("silent")).get(workflow_id))
+            silent[workflow_id] = _silence(workflow, known, count.last_started if count else None, now, began)
+    trouble: dict[str, Json] = {}
+    for name in credentials.names():
+        text, known = _trouble(credentials, name), _table(_table(old.get("trouble")).get(name))
+        if text:
+            trouble[name] = known if known.get("text") == text else {"text": text, "since": now.isoformat()}
+    return {**old, "silent": silent, "trouble": trouble}
+
+
+def _silence(
+    workflow: Workflow, known: Mapping[str, Json], last_started: datetime | None, now: datetime, began: datetime
+) -> dict[str, Json]:
+    """Since when a workflow is watched, and since when it is told that it should have run; None while all is well."""
+    since = _moment(known.get("since")) or now
+    told = _moment(known.get("told"))
+    last = max(since, last_started or since)
+    if told is not None and told <= last:
+        told = None
+    longest = timedelta(seconds=expected_s(workflow.expect))
+    if told is None and now - last > longest and now - began >= min(CATCH_UP, longest):
+        told = now
+    return {"since": since.isoformat(), "told": told.isoformat() if told else None}
+
+
+def silences(history: History, cursor: Json, shelf: Shelf, zone: ZoneInfo) -> Iterator[Notice]:
+    """A notice for each workflow that should have run, as far as the lookout has seen it by its cursor."""
+    watch, counts = _table(cursor), history.counts()
+    for workflow_id, entry in _table(watch.get("silent")).items():
+        workflow, known = shelf.workflows.get(workflow_id), _table(entry)
+        told, since = _moment(known.get("told")), _moment(known.get("since"))
+        count = counts.get(workflow_id)
+        last = count.last_started if count else None
+        if workflow is None or not workflow.expect or told is None or since is None or (last and last >= told):
+            continue
+        ran = f"It last ran on {_local(last, zone)}" if last else f"It has not run since {_local(since, zone)}"
+        yield Notice(
+            notice_id=f"silent/{workflow_id}/{told.isoformat()}",
+            title=f"{workflow_id} has not run ({workflow.expect})",
+            text=f"{ran}, and is expected to {workflow.expect.strip()}.{_off(watch, max(since, last or since), zone)}",
+            commands=(
+                ("What keeps it", f"aie why-not {shlex.quote(workflow_id)}"),
+                ("Run it now", f"aie run {shlex.quote(workflow_id)}"),
+            ),
+            since=told,
+        )
+
+
+def _off(watch: Mapping[str, Json], last: datetime, zone: ZoneInfo) -> str:
+    """That aie was off meanwhile, if it was."""
+    off = _table(watch.get("off"))
+    begin, end = _moment(off.get("from")), _moment(off.get("to"))
+    if begin is None or end is None or end <= last or end - begin < CATCH_UP:
+        return ""
+    return f" aie was off from {_local(begin, zone)} to {_local(end, zone)}."
+
+
+def _connections(
+    credentials: CredentialStore, trouble: Mapping[str, Json], now: datetime, zone: ZoneInfo
+) -> Iterator[Notice]:
+    for name in credentials.names():
+        ways = (("Connect anew", f"aie connect {name}"), ("Look at all connections", "aie doctor"))
+        known = _table(trouble.get(name))
+        since, text = _moment(known.get("since")), _trouble(credentials, name)
+        if text and since is not None:
+            title = f"The connection {name} does not work"
+            yield Notice(f"trouble/{name}/{since.isoformat()}", title, credentials.masked(text), ways, since)
+        end = _end_of(credentials, name)
+        days = None if end is None else next((days for days in (0, *WARN_DAYS) if now >= end - days * _DAY), None)
+        if end is not None and days is not None:
+            ends = "ends" if days else "ended"
+            yield Notice(
+                notice_id=f"expires/{name}/{end.isoformat()}/{days}",
+                title=f"The connection {name} {ends} on {end.astimezone(zone):%Y-%m-%d}",
+                text="What needs it fails from then on. Connecting anew takes a minute.",
+                commands=ways,
+                since=end - days * _DAY,
+            )
+
+
+_DAY = timedelta(days=1)
+
+
+def _trouble(credentials: CredentialStore, name: str) -> str:
+    try:
+        record = credentials.of(name).record
+    except AieError as error:
+        return error.message
+    return record.trouble if record else ""
+
+
+def _end_of(credentials: CredentialStore, name: str) -> datetime | None:
+    try:
+        record = credentials.of(name).record
+    except AieError:
+        return None
+    return record.expires_at if record else None
+
+
+def _table(value: Json) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _moment(value: Json) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M")

@@ -39,6 +39,7 @@ from aie.journal_file import present
 from aie.journal_watch import keep_in_place, read_through, warn_of_lost_records
 from aie.library import Library
 from aie.live import Standing
+from aie.lookout import Lookout
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
 from aie.requests import Counter, as_answer, ask, perform, skipped_of
@@ -217,7 +218,7 @@ class AsyncOrchestrator:
         self._collect_rarely()
         self._start(*self.channels.loops(), self._watch_workflows(), self._watch_pause())
         self._start(keep_in_place(self.journal_path, self.clock), read_through(self.journal_path, larger=True))
-        self._start(Keeper(self.engine, self.registry.sinks()).run())
+        self._start(Keeper(self.engine, self.registry.sinks()).run(), Lookout(self.engine).run())
         self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
 
     def _collect_rarely(self) -> None:
@@ -397,6 +398,30 @@ class AsyncOrchestrator:
                 "by": by,
             }
         )
+        row = self.history.run(run_seq)
+        return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
+
+    async def rerun(
+        self,
+        run_seq: int,
+        *,
+        by: str,
+        since: str | None = None,
+        current: bool = True,
+        changes: Mapping[str, Json] = MappingProxyType({}),
+    ) -> tuple[Mapping[str, Any], RunResult]:
+        """Do an ended run again: ``seq``, ``run_id`` and ``reused`` steps of the new one, and how it came to rest.
+
+        See :meth:`aie.engine.Engine.rerun`.
+        """
+        wanted = {"since": since, "current": current, "changes": dict(changes)}
+        answer = await self._request({"kind": "rerun", "run_seq": run_seq, **wanted, "by": by})
+        workflow_id = self.history.run(answer["seq"]).workflow_id
+        return answer, await self._rest({**answer, "workflow_id": workflow_id}, LINGER_S)
+
+    async def migrate(self, run_seq: int, *, by: str) -> RunResult:
+        """Move a parked run to the current definition of its workflow; how it stands once it came to rest again."""
+        await self._request({"kind": "migrate", "run_seq": run_seq, "by": by})
         row = self.history.run(run_seq)
         return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
 

@@ -53,6 +53,14 @@ async def perform(engine: Engine, request: dict[str, Any], *, request_id: int | 
         case "cancel":
             done = await engine.cancel(request["run_seq"], by=request["by"], reason=request["reason"])
             return {"accepted": done}
+        case "rerun":
+            seq, rerun = await engine.rerun(
+                request["run_seq"], since=request["since"], current=request["current"], changes=request["changes"],
+                by=request["by"],
+            )  # fmt: skip
+            return {"seq": seq, "run_id": rerun.run.run_id, "reused": rerun.reused}
+        case "migrate":
+            return {"definition": await engine.migrate(request["run_seq"], by=request["by"])}
         case "release":
             return {"runs": await engine.release(request["name"], cancel=request["cancel"], by=request["by"])}
         case "resolve":

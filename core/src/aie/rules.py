@@ -105,12 +105,19 @@ class RuleBook:
                     break  # an earlier rule might have said no, if only it could have been asked
                 return self._says(rule, question, problem)
         if not question.asks_first and not problem:
-            return Permission("allow")
+            return Permission("allow", expires_after_s=self._expiry(question.expires_after))
         return Permission("ask", expires_after_s=self._expiry(question.expires_after), problem=problem)
+
+    @property
+    def usual_expiry_s(self) -> float | None:
+        """How long a request waits when neither a rule nor its action says."""
+        return self._expiry(None)
 
     def _says(self, rule: Rule, question: Question, problem: str) -> Permission:
         if rule.then != "ask":
-            return Permission(rule.then, rule.name, problem=problem)
+            return Permission(
+                rule.then, rule.name, expires_after_s=self._expiry(question.expires_after), problem=problem
+            )
         expires_after = self._expiry(rule.expires_after or question.expires_after)
         return Permission("ask", rule.name, rule.channel, expires_after, problem)
 

@@ -63,6 +63,15 @@ class StepRecord(Struct, frozen=True):
     approval: Mapping[str, Json] | None = None  # how it was decided, for the handler
 
 
+class Earlier(Struct, frozen=True):
+    """What earlier runs for the same event say about a step that a rerun does anew."""
+
+    acted: bool = False  # it happened, or may have
+    digest: str = ""  # of the parameters that a person approved, if any did
+    approval_id: str | None = None
+    approval: Mapping[str, Json] | None = None
+
+
 class Run(Struct, frozen=True):
     """One workflow executing for one event."""
 
@@ -74,6 +83,7 @@ class Run(Struct, frozen=True):
     steps: Mapping[int, StepRecord] = {}
     cancelled: bool = False
     frame: Mapping[str, Json] = {}  # what its conditions and templates see from first to last
+    earlier: Mapping[int, Earlier] = {}  # of a rerun: by step
 
     def __post_init__(self) -> None:
         if not self.frame:
@@ -96,8 +106,9 @@ class Run(Struct, frozen=True):
     def with_step(self, record: StepRecord) -> Run:
         steps = {**self.steps, record.index: record}
         return Run(
-            self.run_id, self.workflow, self.event, self.created_at, self.zone, steps, self.cancelled, self.frame
-        )
+            self.run_id, self.workflow, self.event, self.created_at, self.zone, steps, self.cancelled, self.frame,
+            self.earlier,
+        )  # fmt: skip
 
     def reached_at(self, step: Step) -> datetime:
         """When the run came to this step: ``now`` to its templates and its handler.

@@ -52,9 +52,26 @@ CREATE TRIGGER run_counted AFTER INSERT ON run BEGIN
     INSERT INTO tally VALUES (new.hash, new.workflow_id, 1, 1, new.created_at) ON CONFLICT DO UPDATE
     SET runs = runs + 1, kept = kept + 1, last_started = max(last_started, excluded.last_started);
 END;
+CREATE TRIGGER run_moved AFTER UPDATE OF hash ON run WHEN old.hash <> new.hash BEGIN
+    UPDATE tally SET kept = kept - 1 WHERE hash = old.hash;
+    INSERT INTO tally VALUES (new.hash, new.workflow_id, 0, 1, new.created_at) ON CONFLICT DO UPDATE
+    SET kept = kept + 1;
+END;
 CREATE TRIGGER run_forgotten AFTER DELETE ON run BEGIN
     UPDATE tally SET kept = kept - 1 WHERE hash = old.hash;
+    DELETE FROM rerun WHERE run_seq = old.seq;
 END;
+
+-- What a run has of its own that a person started again: generation 1 and more.
+CREATE TABLE rerun (
+    run_seq INTEGER PRIMARY KEY REFERENCES run (seq),
+    of_run TEXT NOT NULL,         -- the id of the run that is done again
+    by TEXT NOT NULL,
+    since TEXT,                   -- the step from which on all is done anew; NULL: from where the other one failed
+    data TEXT,                    -- the event's data where it was changed
+    changes TEXT NOT NULL,        -- each change: path, before, after
+    earlier TEXT NOT NULL         -- by position: what the machine must know of earlier runs
+);
 
 CREATE TABLE step (
     run_seq INTEGER NOT NULL REFERENCES run (seq),
@@ -132,6 +149,9 @@ CREATE INDEX intake_open ON intake (id) WHERE answer IS NULL;
 ADD_EVENT = "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)"
 ADD_DEFINITION = "INSERT INTO definition VALUES (?,?,?) ON CONFLICT DO NOTHING"
 ADD_RUN = "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+ADD_RERUN = "INSERT INTO rerun VALUES (?,?,?,?,?,?,?)"
+MOVE_RUN = "UPDATE run SET hash=? WHERE seq=?"
+MOVE_APPROVAL = "UPDATE approval SET definition_hash=? WHERE approval_id=?"
 PUT_STEP = "INSERT OR REPLACE INTO step VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 SET_RUN = "UPDATE run SET status=?, changed_at=?, wake_at=?, error=? WHERE seq=?"
 ADD_APPROVAL = "INSERT INTO approval VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
@@ -172,8 +192,9 @@ DROP_AUDIT = "DELETE FROM audit WHERE seq<=?"
 GIVE_PAGES_BACK = "PRAGMA incremental_vacuum(100)"
 
 WRITING_ORDER = (
-    ADD_EVENT, ADD_DEFINITION, ADD_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL, CANCEL_APPROVALS,
-    ADD_RULE_USE, COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
+    ADD_EVENT, ADD_DEFINITION, ADD_RUN, ADD_RERUN, MOVE_RUN, PUT_STEP, SET_RUN, ADD_APPROVAL, SET_APPROVAL,
+    MOVE_APPROVAL, CANCEL_APPROVALS, ADD_RULE_USE,
+    COUNT_CRASH, FORGET_CRASHES, PUT_CURSOR, PUT_SWITCH, ANSWER, PRUNE_INTAKE,
     DROP_STEPS, DROP_APPROVALS, DROP_RULE_USES, DROP_CRASHES,
     DROP_RUN, ADD_SEEN, DROP_EVENT, DROP_DEFINITION, DROP_REQUEST, PUT_META,
     DROP_MARKS, DROP_AUDIT, GIVE_PAGES_BACK,

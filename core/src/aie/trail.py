@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -195,6 +195,29 @@ class Trail:
             step_id=step.id,
         )  # fmt: skip
 
+    def run_again(
+        self, run: Run, of_run: str, since: str | None, reused: Sequence[str], changes: Sequence[Json], by: str
+    ) -> dict[str, Json]:
+        """A person had a run done again; ``reused`` are the steps whose results it goes on from."""
+        return self.record(
+            "run_again", run.workflow.workflow_id, "started", run.created_at,
+            actor=by,
+            details={"of_run": of_run, "from": since, "reused": list(reused), "definition": run.workflow.hash},
+            foreign={"changed": list(changes), "event_id": run.event["event_id"]},
+            security_level="normal",
+            run_id=run.run_id,
+        )  # fmt: skip
+
+    def run_migrated(self, run: Run, before: str, at: datetime, by: str) -> dict[str, Json]:
+        """A person moved a run to another definition; ``before`` is the hash of the one it had."""
+        return self.record(
+            "run_migrated", run.workflow.workflow_id, "moved", at,
+            actor=by,
+            details={"definition_before": before, "definition": run.workflow.hash},
+            security_level="normal",
+            run_id=run.run_id,
+        )  # fmt: skip
+
     def released(self, name: str, count: int, cancelled: bool, at: datetime, by: str) -> dict[str, Json]:
         return self.record(
             "runs_released", name, "cancelled" if cancelled else "released", at,
@@ -219,6 +242,7 @@ class Trail:
             error=None if error is None else _said(error),
             duration_ms=max(0, round((at - run.created_at).total_seconds() * 1000)),
             run_id=run.run_id,
+            step_id=None if error is None else error.get("step"),
         )  # fmt: skip
 
 

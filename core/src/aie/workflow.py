@@ -60,6 +60,7 @@ class Workflow:
     condition: Condition | None
     schedule: ScheduleDefinition | None
     enabled: bool  # as the file says
+    expect: str  # how often it has to run, as written: every 1d; '' when nothing is expected
     mode: Mode
     max_under_way: int | None  # how many of its runs may be under way at once; the others wait
     steps: tuple[Step, ...]
@@ -94,6 +95,7 @@ def compile_workflow(definition: WorkflowDefinition, compiler: TemplateCompiler,
         condition=condition,
         schedule=definition.schedule,
         enabled=definition.enabled,
+        expect=definition.expect or "",
         mode=definition.mode,
         max_under_way=1 if definition.mode == "queued" else definition.max,
         steps=tuple(step for step in steps if step is not None),

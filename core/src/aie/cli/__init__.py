@@ -27,6 +27,8 @@ COMMANDS = {
     "events": ("events", "What happened.", "Work"),
     "approvals": ("approvals", "What waits for your decision.", "Review"),
     "runs": ("runs", "What ran, and how it went.", "Review"),
+    "why": ("why", "Why workflows started for an event, or not.", "Review"),
+    "why-not": ("why_not", "Why a workflow has not run, and when it will.", "Review"),
     "audit": ("audit", "The record of everything done.", "Review"),
 }
 PANELS = ("Set up", "Work", "Review")

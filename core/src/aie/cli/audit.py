@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,15 +15,16 @@ import rich_click as click
 from aie.audit import verify_lines
 from aie.builtin.audit_files import last_record
 from aie.builtin.log_lines import log_line
-from aie.cli.output import Output, common_options
+from aie.cli.audit_filter import BATCH_SIZE, Filter, as_csv, as_json, filter_options, moment_of, plain
+from aie.cli.output import Output, WrongUseError, common_options, write
+from aie.cli.terminal import counted
 from aie.cli.vaults import load_config, read_history
+from aie.config import Config
 from aie.history import FILES_CURSOR, History
 from aie.records import AuditRecord
 
-BATCH_SIZE = 1_000
 MAX_SHOWN = 50
 TRIES = 3  # retention may take away records while they are being checked
-_CLOCK_STEP = timedelta(days=1)  # a clock may have been put right while a run was under way
 
 
 @click.group()
@@ -31,62 +34,88 @@ def command() -> None:
 
 @command.command("show")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many, the newest.")
-@click.option("--run", "run_id", default=None, help="Only of this run; the first or last characters will do.")
-@click.option("--action", default=None, help="Only of this kind, such as approval_decided or action_execution.")
+@filter_options
 @common_options
-def show(limit: int, run_id: str | None, action: str | None, vault: Path | None, output: Output) -> None:
+def show(limit: int, vault: Path | None, output: Output, **options: str | None) -> None:
     """The newest records, oldest of them first.
 
     \b
     Examples:
-      aie audit show --action approval_decided
+      aie audit show --action approval_decided --since 2026-02-01
       aie audit show --run 3fk2 --json
     """
     config = load_config(vault)
     history = read_history(config)
-    found: list[AuditRecord] = []
-    if history and run_id:
-        found = _newest(_of_run_at_its_time(history, run_id), run_id, action, limit)
-    if history and not found:
-        found = _newest(_backwards(history), run_id, action, limit)
+    wanted = _filter(config, options)
+    found = list(islice(wanted.newest(history), limit)) if history else []
     for record in reversed(found):
-        output.record({**record.fields, "seq": record.seq, "prev": record.prev, "hash": record.hash})
+        output.record(plain(record))
         output.line(_line(record, config.timezone))
     if not found:
-        output.line("No such records." if run_id or action else "Nothing is on record yet.")
+        output.line("No such records." if wanted else "Nothing is on record yet.")
+
+
+@command.command("export")
+@click.argument("file", metavar="FILE|-")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@filter_options
+@common_options
+def export(file: str, form: str, vault: Path | None, output: Output, **options: str | None) -> None:
+    """Write records to a file, oldest first; - is standard output.
+
+    In CSV, a cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    config = load_config(vault)
+    history = read_history(config)
+    records = _filter(config, options).oldest(history) if history else iter(())
+    counted_records = _Counted(records)
+    lines = (as_csv if form == "csv" else as_json)(counted_records)
+    if file == "-":
+        for line in lines:
+            write(line, output.stream)
+        return
+    path = Path(file).expanduser()
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as written:
+            written.writelines(f"{line}\n" for line in lines)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise WrongUseError(
+            f"{file!r} cannot be written: {error.strerror}", where="FILE", hint="name another"
+        ) from None
+    output.record({"file": str(path), "format": form, "records": counted_records.count})
+    output.line(f"{counted(counted_records.count, 'record')} written to {path}")
+
+
+@dataclass
+class _Counted:
+    """Counts what is taken from it."""
+
+    records: Iterator[AuditRecord]
+    count: int = 0
+
+    def __iter__(self) -> Iterator[AuditRecord]:
+        for record in self.records:
+            self.count += 1
+            yield record
+
+
+def _filter(config: Config, options: Mapping[str, str | None]) -> Filter:
+    now, since, until = datetime.now(UTC), options["since"], options["until"]
+    return Filter(
+        since=moment_of(since, now, config.timezone, where="--since") if since else None,
+        until=moment_of(until, now, config.timezone, where="--until", end=True) if until else None,
+        run_id=options["run_id"],
+        action=options["action"],
+        actor=options["actor"],
+    )
 
 
 def _line(record: AuditRecord, zone: ZoneInfo) -> str:
     """The line of Logs/integrations.log, without the words that are the same on every one."""
     return log_line(record.fields, zone).replace(" - Orchestrator - ", "  ", 1).replace(" - ", "  ", 1)
-
-
-def _newest(records: Iterable[AuditRecord], run_id: str | None, action: str | None, limit: int) -> list[AuditRecord]:
-    return list(islice((record for record in records if _wanted(record, run_id, action)), limit))
-
-
-def _backwards(history: History, first: int = 0, last: int | None = None) -> Iterator[AuditRecord]:
-    head = history.audit_head()
-    first = max(first, history.audit_start()[0])
-    end = head[0] if head and last is None else last or 0
-    while end >= first:
-        after = max(first - 1, end - BATCH_SIZE)
-        yield from reversed(history.audit(after=after, limit=end - after))
-        end = after
-
-
-def _of_run_at_its_time(history: History, run_id: str) -> Iterator[AuditRecord]:
-    """The records of the time when the runs with this id were under way: they need not be looked for among all."""
-    for row in history.find_runs(run_id):
-        last = history.audit_at(row.changed_at + _CLOCK_STEP) if row.status.ended else None
-        yield from _backwards(history, history.audit_at(row.created_at - _CLOCK_STEP), last)
-
-
-def _wanted(record: AuditRecord, run_id: str | None, action: str | None) -> bool:
-    of_run = str(record.fields.get("run_id") or "")
-    return (action is None or record.fields.get("action") == action) and (
-        run_id is None or of_run.startswith(run_id) or (bool(of_run) and of_run.endswith(run_id))
-    )
 
 
 @command.command("verify")

@@ -11,12 +11,8 @@ from aie.cli.output import Output, WrongUseError, common_options, local, shorten
 from aie.cli.runs import run_record, words_for
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config
-from aie.dry_run import seen
 from aie.history import EventRow, History
-from aie.library import Library
-from aie.match import match
-from aie.plain import Json
-from aie.templates import TemplateCompiler
+from aie.inquiry import Inquiry
 
 
 @click.group()
@@ -37,7 +33,7 @@ def list_events(event_type: str | None, limit: int, vault: Path | None, output: 
     for row in rows:
         assert history is not None
         started = len(history.runs_of_event(row.seq))
-        output.record({**_record(row), "runs": started})
+        output.record({**event_record(row), "runs": started})
         table.append(
             (local(row.received_at, config.timezone)[:16], row.event_type, row.source, str(started), row.event_id)
         )
@@ -51,7 +47,7 @@ def list_events(event_type: str | None, limit: int, vault: Path | None, output: 
 @click.argument("event", metavar="EVENT")
 @common_options
 def show(event: str, vault: Path | None, output: Output) -> None:
-    """One event: its data, the runs it started, and why other workflows would not start.
+    """One event: its data, the runs it started, and why other workflows did not start.
 
     The first characters of its id will do, or SOURCE/ID.
     """
@@ -60,9 +56,14 @@ def show(event: str, vault: Path | None, output: Output) -> None:
     row = one_event(history, event)
     assert history is not None
     runs = history.runs_of_event(row.seq)
-    others = _others(config, history, row, {run.workflow_id for run in runs})
+    others = _others(config, history, row)
     output.record(
-        {**_record(row), "data": row.data, "runs": [run_record(run) for run in runs], "not_started_as_of_now": others}
+        {
+            **event_record(row),
+            "data": row.data,
+            "runs": [run_record(run) for run in runs],
+            "not_started_as_of_now": others,
+        }
     )
     zone = config.timezone
     output.line(f"{row.event_type} from {row.source}  ({row.event_id})")
@@ -80,7 +81,7 @@ def show(event: str, vault: Path | None, output: Output) -> None:
     if not runs:
         output.line("  nothing")
     if others:
-        output.line("\nNot started (judged by the workflows as of now)")
+        output.line("\nNot started (aie why tells more)")
     for other in others:
         output.line(f"  {other['workflow_id']}: {other['reason']}")
         for path, value in other["saw"].items():
@@ -100,7 +101,8 @@ def one_event(history: History | None, text: str) -> EventRow:
     )
 
 
-def _record(row: EventRow) -> dict[str, Any]:
+def event_record(row: EventRow) -> dict[str, Any]:
+    """An event for a program, without its data."""
     return {
         "event_id": row.event_id,
         "event_type": row.event_type,
@@ -111,23 +113,14 @@ def _record(row: EventRow) -> dict[str, Any]:
     }
 
 
-def _others(config: Config, history: History, row: EventRow, started: set[str]) -> list[dict[str, Any]]:
-    """Why each other workflow on this type does not start for the event, as the files are now."""
-    library = Library(config.workflow_folders, TemplateCompiler())
-    library.refresh()
-    shelf = library.shelf
-    if row.workflow_id is not None:
-        candidates = [shelf.workflows[row.workflow_id]] if row.workflow_id in shelf.workflows else []
-    else:
-        candidates = list(shelf.by_event.get(row.event_type, ()))
-    plain: dict[str, Json] = row.plain()
-    found = match(plain, candidates, addressed_to=row.workflow_id, switches=history.switches())
+def _others(config: Config, history: History, row: EventRow) -> list[dict[str, Any]]:
+    """Why each other workflow on this type did not start for the event."""
     return [
         {
-            "workflow_id": one.workflow.workflow_id,
-            "reason": one.reason if not one.starts else "it would start now; its file or its switch has changed since",
-            "saw": dict(seen(one, plain)),
+            "workflow_id": answer.workflow_id,
+            "reason": answer.reason,
+            "saw": {path: value for clause in answer.explanation.clauses for path, value in clause.saw},
         }
-        for one in found
-        if one.workflow.workflow_id not in started
+        for answer in Inquiry.of(config, history).why(row)
+        if not answer.started
     ]

@@ -15,7 +15,8 @@ from aie.cli.output import Output, WrongUseError, common_options, local, shorten
 from aie.cli.terminal import person
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
 from aie.doctor import engine_at_work
-from aie.history import History, RunRow
+from aie.errors import EventError
+from aie.history import History, RerunRow, RunRow
 from aie.plain import Json, dumps, parse_json
 from aie.run import RunStatus, StepRecord, StepStatus
 
@@ -71,11 +72,19 @@ def show(run: str, vault: Path | None, output: Output) -> None:
     event = history.event(row.event_seq)
     steps = step_records(history, row)
     waits = waits_of(history, row)
-    output.record({**run_record(row), "event": event.plain(), "steps": steps, "waits_for": waits})
+    rerun = history.rerun(row.seq)
+    output.record(
+        {
+            **run_record(row), "event": history.event_of(row), "steps": steps, "waits_for": waits,
+            "rerun": rerun_record(rerun) if rerun else None,
+        }
+    )  # fmt: skip
     zone = config.timezone
     output.line(f"{row.run_id}  {row.workflow_id}: {words_for(history, row, zone)}")
     output.line(f"  event    {event.event_type} from {event.source}  ({event.event_id})")
     output.line(f"  started  {local(row.created_at, zone)}   last change {local(row.changed_at, zone)}")
+    for line in _rerun_lines(rerun):
+        output.line(f"  {line}")
     if row.error and "step" not in row.error:
         output.line(f"  {shorten(row.error.get('error', ''), 300)}")
     for step in steps:
@@ -144,6 +153,93 @@ async def _cancel(row: RunRow, vault: Path | None, output: Output) -> int:
     return 0 if cancelled else 1
 
 
+@command.command("rerun")
+@click.argument("run", metavar="RUN")
+@click.option("--from", "since", metavar="STEP", help="Do this step and all after it anew.")
+@click.option("--from-start", is_flag=True, help="Do every step anew.")
+@click.option(
+    "--current/--as-it-was", default=True, show_default=True, help="With the workflow as it is now, or as it was then."
+)
+@click.option("--set", "changes", metavar="event.data.X=VALUE", multiple=True, help="With other data of the event.")
+@common_options
+def rerun(
+    run: str,
+    since: str | None,
+    from_start: bool,
+    current: bool,
+    changes: tuple[str, ...],
+    vault: Path | None,
+    output: Output,
+) -> int:
+    """Do a run that has ended again, from where it failed.
+
+    Results that are on record are reused, and what you approved and was not done is not asked again. What reached
+    outside, may do harm twice and is done anew asks you first, also where it usually does not.
+
+    It is a new run: services see new idempotency keys, so a step that succeeded before and is done anew happens twice.
+
+    \b
+    Examples:
+      aie runs rerun 3fk2
+      aie runs rerun 3fk2 --from send_email --set event.data.customer_email=kim@example.com
+    """
+    if since is not None and from_start:
+        raise WrongUseError("--from and --from-start do not go together", where="--from", hint="give one of them")
+    row = one_run(read_history(load_config(vault)), run)
+    values = dict(_change(text) for text in changes)
+    return wait_for(_rerun(row, "action_0" if from_start else since, current, values, vault, output))
+
+
+def _change(text: str) -> tuple[str, Json]:
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise WrongUseError(f"{text!r} is not PATH=VALUE", where="--set", hint="for example event.data.amount=20")
+    try:
+        return path, parse_json(value)
+    except EventError:
+        return path, value
+
+
+async def _rerun(
+    row: RunRow, since: str | None, current: bool, changes: dict[str, Json], vault: Path | None, output: Output
+) -> int:
+    async with open_vault(vault) as orchestrator:
+        answer, after = await orchestrator.rerun(row.seq, by=person(), since=since, current=current, changes=changes)
+        await orchestrator.settle()
+        history, now = orchestrator.history, orchestrator.history.run(answer["seq"])
+        output.record({**run_record(now), "rerun": rerun_record(history.rerun(now.seq)), "reused": answer["reused"]})
+        output.line(f"{now.run_id}  {words_for(history, now, orchestrator.config.timezone)}")
+        if now.hash != row.hash:
+            output.line("  with the workflow as it is now, which is not as it was")
+        output.line(f"  reused: {', '.join(answer['reused']) or 'nothing'}")
+        output.line(f"  All about it: aie runs show {now.run_id}")
+    return 1 if after.status is RunStatus.FAILED else 0
+
+
+@command.command("migrate")
+@click.argument("run", metavar="RUN")
+@common_options
+def migrate(run: str, vault: Path | None, output: Output) -> int:
+    """Move a parked run to its workflow as it is now.
+
+    Runs keep the workflow they began with, whatever becomes of its file. This one gets the new one, for the steps it
+    has not come to. It is refused when a step that is on record is another one now.
+    """
+    row = one_run(read_history(load_config(vault)), run)
+    return wait_for(_migrate(row, vault, output))
+
+
+async def _migrate(row: RunRow, vault: Path | None, output: Output) -> int:
+    async with open_vault(vault) as orchestrator:
+        after = await orchestrator.migrate(row.seq, by=person())
+        await orchestrator.settle()
+        now = orchestrator.history.run(row.seq)
+        output.record({**run_record(now), "definition_before": row.hash, "definition": now.hash})
+        told = words_for(orchestrator.history, now, orchestrator.config.timezone)
+        output.line(f"{now.run_id} has the workflow as it is now: {told}")
+    return 1 if after.status is RunStatus.FAILED else 0
+
+
 @command.command("release")
 @click.argument("name", metavar="WORKFLOW|SOURCE")
 @click.option("--cancel", "drop", is_flag=True, help="Do not let them go on: cancel them all.")
@@ -192,6 +288,13 @@ def run_record(row: RunRow) -> dict[str, Any]:
         "wake_at": _iso(row.wake_at),
         "error": row.error,
     }
+
+
+def rerun_record(rerun: RerunRow | None) -> dict[str, Any] | None:
+    """What a run is a rerun of, for a program."""
+    if rerun is None:
+        return None
+    return {"of_run": rerun.of_run, "by": rerun.by, "from": rerun.since, "changed": rerun.changes}
 
 
 def step_records(history: History, row: RunRow) -> list[dict[str, Any]]:
@@ -275,6 +378,17 @@ def words_for(history: History, row: RunRow, zone: ZoneInfo) -> str:
     return str(row.status)
 
 
+def _rerun_lines(rerun: RerunRow | None) -> list[str]:
+    if rerun is None:
+        return []
+    since = f", from {rerun.since}" if rerun.since else ""
+    lines = [f"again    {rerun.of_run}{since}, started by {rerun.by}"]
+    for change in rerun.changes:
+        before, after = (shorten(dumps(change[key]), 60) for key in ("before", "after"))
+        lines.append(f"changed  {change['path']}: {after}, was {before}")
+    return lines
+
+
 def _tell_step(step: dict[str, Any], zone: ZoneInfo, output: Output) -> None:
     status = StepStatus(step["status"]) if step["status"] != "not reached" else None
     words = _STEP_WORDS.get(status, str(status)) if status else "not reached"
@@ -312,6 +426,8 @@ def _tell_next(row: RunRow, waits: list[dict[str, Any]], engine: bool, output: O
             steps.append(f"aie approvals approve {waiting['approval_id']}   (or reject)")
         elif waiting.get("hint"):
             steps.append(waiting["hint"])
+    if row.status in (RunStatus.FAILED, RunStatus.CANCELLED):
+        steps.append(f"aie runs rerun {row.run_id}   does it again from there")
     if not (row.status.ended or row.status is RunStatus.HELD or engine):
         steps.append("aie start goes on with it; it is not running")
     if steps:

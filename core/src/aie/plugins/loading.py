@@ -14,7 +14,7 @@ from aie import hookspecs
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
 from aie.config import Config, nearest
-from aie.connections import Connection
+from aie.connections import Connection, Inspection
 from aie.events import EventTypeSpec
 from aie.plugins.discovery import Found
 from aie.plugins.guard import BrokenPluginError, discard, guarded
@@ -69,6 +69,7 @@ def load_plugin(name: str, found: object, config: Config) -> Plugin:
         sinks=offers("aie_audit_sinks", AuditSink, settings=settings),
         channels=offers("aie_approval_channels", ApprovalChannel, settings=settings),
         connections=offers("aie_connections", Connection, settings=settings),
+        inspections=offers("aie_inspections", Inspection, settings=settings),
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from aie.actions import ActionHandler, Effect
 from aie.approvals import ApprovalChannel
-from aie.connections import Connection
+from aie.connections import Connection, Inspection
 from aie.errors import EventError
 from aie.events import EventTypeSpec
 from aie.plain import check_json
@@ -124,6 +124,10 @@ def _check_connection(connection: Any) -> tuple[str, str]:
     return _check_callable(connection, "connect")
 
 
+def _check_inspection(inspection: Any) -> tuple[str, str]:
+    return _check_callable(inspection, "check")
+
+
 def _check_callable(item: object, field: str) -> tuple[str, str]:
     if callable(getattr(item, field)):
         return "", ""
@@ -137,4 +141,5 @@ _CHECKS: dict[type[Any], Callable[[Any], tuple[str, str]]] = {
     AuditSink: _check_sink,
     ApprovalChannel: _check_channel,
     Connection: _check_connection,
+    Inspection: _check_inspection,
 }

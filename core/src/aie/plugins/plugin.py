@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
-from aie.connections import Connection
+from aie.connections import Connection, Inspection
 from aie.events import EventTypeSpec
 from aie.plugins.guard import BrokenPluginError, guarded
 from aie.records import AuditSink
@@ -83,6 +83,7 @@ class Plugin:
     sinks: tuple[AuditSink, ...] = ()
     channels: tuple[ApprovalChannel, ...] = ()
     connections: tuple[Connection, ...] = ()
+    inspections: tuple[Inspection, ...] = ()
 
     def command(self) -> click.Command | None:
         """The plugin's own command, or None. Raises BrokenPluginError if its hook fails."""

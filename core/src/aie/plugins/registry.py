@@ -9,7 +9,7 @@ from types import MappingProxyType
 from aie.approvals import ApprovalChannel
 from aie.catalogue import Catalogue
 from aie.config import CORE, Config, nearest
-from aie.connections import Connection
+from aie.connections import Connection, Inspection
 from aie.errors import NotFoundError
 from aie.events import EventTypeSpec
 from aie.plugins.advice import missing_action, unusable
@@ -126,6 +126,9 @@ class Registry:
 
     def connections(self) -> tuple[Offer[Connection], ...]:
         return tuple(Offer(p.name, item, p.settings) for p in self._plugins.values() for item in p.connections)
+
+    def inspections(self) -> tuple[Offer[Inspection], ...]:
+        return tuple(Offer(p.name, item, p.settings) for p in self._plugins.values() for item in p.inspections)
 
     def _usable_actions(self) -> dict[str, BoundHandler]:
         usable = {bound.name: bound for offers in self._offered.values() for bound in offers}

@@ -13,7 +13,7 @@ from aie_vault import frontmatter
 from aie_vault.frontmatter import FrontMatter
 from aie_vault.listing import Reading, extension
 
-OWN_TYPES = frozenset({"notification", "approval"})
+OWN_TYPES = frozenset({"notification", "approval", "notice", "failure"})
 """What aie's own notes say under ``aie_type``: they never become events, or aie would answer itself without end."""
 
 _PREFIX = re.compile(r"([A-Z][A-Z0-9]+(?:_[A-Z][A-Z0-9]*)*)_")
