@@ -254,6 +254,7 @@ def test_one_note_lists_what_waits_soonest_end_first_and_comes_back_when_it_was_
         "\nAll of one kind at once, after a look: `aie approvals approve --all --workflow NAME`\n"
     )
     house.sync()
+    assert all(note.name != NAME for note in house.channel._shelf.survey(house.vault, START.timestamp())[0])
     for path in (house.vault / "Pending_Approval").glob("*.md"):
         house.move("Approved", path)
     house.sync()

@@ -222,8 +222,6 @@ class NoteChannel:
         return await asyncio.to_thread(partial(function, *args))
 
     def _tell_foreign(self, desk: ApprovalDesk, note: Note) -> None:
-        if note.listing:
-            return
         if note.problem:
             self._tell(desk, f"{note.path} {note.problem}")
         elif note.folder != self._settings.pending and note.settled(desk.now.timestamp()):

@@ -86,7 +86,7 @@ class Shelf:
                 after, differs = {"": Note(name, "", (0, 0, 0), now_s, problem=str(error))}, before.keys() != {""}
             self._notes[name] = after
             changed = changed or differs
-        return [note for notes in self._notes.values() for note in notes.values()], changed
+        return [note for notes in self._notes.values() for note in notes.values() if not note.listing], changed
 
     def _stands_still(self, vault: Path, name: str, now_s: float) -> bool:
         try:

@@ -238,7 +238,8 @@ def _how_to(approval: Approval, settings: VaultSettings, timezone: ZoneInfo) -> 
 def _to_change(approval: Approval) -> str:
     """What a person may change before saying yes, and how."""
     names = [property_of(name) for name in in_properties(approval)]
-    places = [f"the properties {', '.join(f'`{_code(name)}`' for name in names)} at the top"] if names else []
+    word = "property" if len(names) == 1 else "properties"
+    places = [f"the {word} {', '.join(f'`{_code(name)}`' for name in names)} at the top"] if names else []
     if approval.body_field:
         places.append("the text under its heading")
     if not places or approval.required_channel:
