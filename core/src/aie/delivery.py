@@ -32,6 +32,7 @@ class Delivery:
         self._engine = engine
         self._sinks = {f"{offer.plugin}.{offer.item.name}": offer for offer in sinks}
         self._at: dict[str, int] = {}
+        self._on_record: dict[str, int] = {}  # the same, as the journal has it
         self._failing: dict[str, str] = {}
         self._fresh: deque[AuditRecord] = deque(maxlen=KEPT)
         if sinks:
@@ -80,21 +81,28 @@ class Delivery:
         history = self._engine.history
         if name not in self._at:
             cursor = history.cursor(f"sink:{name}")
-            self._at[name] = cursor if isinstance(cursor, int) else 0
+            self._at[name] = self._on_record[name] = cursor if isinstance(cursor, int) else 0
         records = self._after(self._at[name])
         if not records:
             return False
+        wanted = records if offer.item.wants is None else list(filter(offer.item.wants, records))
+        if wanted:
+            await self._write(offer, wanted)
+        self._at[name] = records[-1].seq
+        if wanted or self._at[name] - self._on_record[name] >= BATCH_SIZE:
+            batch = Batch()
+            batch.put_cursor(f"sink:{name}", self._at[name])
+            await self._engine.journal.commit(batch)  # not engine.commit: a cursor is no news to anybody
+            self._on_record[name] = self._at[name]
+        return len(records) == BATCH_SIZE
+
+    async def _write(self, offer: Offer[AuditSink], records: Sequence[AuditRecord]) -> None:
         config = self._engine.config
         context = SinkContext(offer.settings, config.vault, config.timezone, log)
         if inspect.iscoroutinefunction(offer.item.write):
             await offer.item.write(records, context)
         else:
             await asyncio.to_thread(offer.item.write, records, context)
-        self._at[name] = records[-1].seq
-        batch = Batch()
-        batch.put_cursor(f"sink:{name}", records[-1].seq)
-        await self._engine.journal.commit(batch)  # not engine.commit: a cursor is no news to anybody
-        return len(records) == BATCH_SIZE
 
     def _after(self, seq: int) -> Sequence[AuditRecord]:
         """The next records after number ``seq``: those at hand, or the journal's."""

@@ -42,6 +42,8 @@ class SinkContext:
 class AuditSink:
     """One consumer of the audit records.
 
+    ``wants`` says which records it is for; None: all. It must be quick. The others it is never given.
+
     ``write`` gets them in order, each at least once: after a crash the last batch comes again, so a sink that must not
     repeat itself compares ``seq``. While it raises, its cursor stays where it is and it is tried again later.
     """
@@ -49,3 +51,4 @@ class AuditSink:
     name: str
     write: Callable[[Sequence[AuditRecord], SinkContext], Awaitable[None] | None]
     summary: str = ""
+    wants: Callable[[AuditRecord], bool] | None = None

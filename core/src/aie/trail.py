@@ -242,7 +242,6 @@ class Trail:
             error=None if error is None else _said(error),
             duration_ms=max(0, round((at - run.created_at).total_seconds() * 1000)),
             run_id=run.run_id,
-            step_id=None if error is None else error.get("step"),
         )  # fmt: skip
 
 

@@ -128,7 +128,16 @@ def _approval_decided(fields: _Fields) -> str:
     decision = _text(fields, "approval_status") or _text(fields, "status")
     by, channel = _detail(fields, "decided_by") or _text(fields, "actor"), _detail(fields, "channel")
     title = _detail(fields, "title") or _text(fields, "target")
-    return f"Approval {decision}: {title}" + (f", by {by}" if by else "") + (f" ({channel})" if channel else "")
+    who = (f", by {by}" if by else "") + (f" ({channel})" if channel else "")
+    return f"Approval {decision}: {title}{who}{_changed(fields)}"
+
+
+def _changed(fields: _Fields) -> str:
+    """``, changed before: body``, or nothing."""
+    details = fields.get("details")
+    edits = details.get("edits") if isinstance(details, dict) else None
+    names = [str(edit.get("field")) for edit in edits if isinstance(edit, dict)] if isinstance(edits, list) else []
+    return f", changed before: {', '.join(names)}" if names else ""
 
 
 def _workflow_execution(fields: _Fields) -> str:

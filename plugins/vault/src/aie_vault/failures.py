@@ -84,7 +84,14 @@ def failure_notes(settings: VaultSettings, files: Files) -> AuditSink:
         if failures:
             await asyncio.to_thread(partial(put_down, failures, context))
 
-    return AuditSink(name="failures", write=write, summary=f"notes in {settings.inbox}/ about runs that failed")
+    return AuditSink(
+        name="failures", write=write, summary=f"notes in {settings.inbox}/ about runs that failed", wants=is_failure
+    )
+
+
+def is_failure(record: AuditRecord) -> bool:
+    """Whether a record tells of a failure, or of a step that may be the reason for one."""
+    return record.fields.get("status") in ("failed", "error")
 
 
 def failures_in(records: Iterable[AuditRecord]) -> Iterator[Failure]:
@@ -97,10 +104,10 @@ def failures_in(records: Iterable[AuditRecord]) -> Iterator[Failure]:
             case "action_execution", "failed":
                 hints[fields.get("run_id"), fields.get("step_id")] = str(details.get("hint") or "")
             case "workflow_execution", "failed":
-                step_id = str(fields.get("step_id") or "")
+                step_id, error = _parted(str(fields.get("error") or ""))
                 yield Failure(
                     record.seq, _time(fields), str(fields["target"]), step_id,
-                    str(fields.get("error") or "").removeprefix(f"step {step_id}: "), str(fields["run_id"]),
+                    error, str(fields["run_id"]),
                     hint=hints.get((fields.get("run_id"), step_id), ""),
                 )  # fmt: skip
             case "workflow_skipped", "error":
@@ -108,6 +115,12 @@ def failures_in(records: Iterable[AuditRecord]) -> Iterator[Failure]:
                     record.seq, _time(fields), str(fields["target"]), "", str(fields.get("error") or ""),
                     event_id=str(details.get("event_id") or ""), hint=str(details.get("hint") or ""),
                 )  # fmt: skip
+
+
+def _parted(error: str) -> tuple[str, str]:
+    """The step and the error of ``step mail: the service says no``."""
+    found = re.match(r"step ([A-Za-z_]\w*): ", error)
+    return (found[1], error[found.end() :]) if found else ("", error)
 
 
 def _time(fields: dict[str, Json]) -> datetime:
