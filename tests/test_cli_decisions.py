@@ -37,6 +37,8 @@ def test_a_request_is_changed_while_approving_and_the_difference_is_shown(aie: A
     ]
     shown = aie("approvals", "show", approval_id).out
     assert "  Changed title: Buy chair? → Buy two chairs?\n" in shown
+    run_id = aie("approvals", "show", approval_id, "--json").record["run_id"]
+    assert '      changed before: title, "Buy chair?" → "Buy two chairs?"\n' in aie("runs", "show", run_id).out
     record = aie("approvals", "show", approval_id, "--json").record
     assert record["edits"] == [{"field": "title", "before": "Buy chair?", "after": "Buy two chairs?"}]
 

@@ -403,6 +403,11 @@ def _tell_step(step: dict[str, Any], zone: ZoneInfo, output: Output) -> None:
     output.line(f"      {', '.join(facts)}")
     if step["approval_id"]:
         output.line(f"      approval {step['approval_id']}{_decision(step['approval'])}")
+    for edit in (step["approval"] or {}).get("edits") or ():
+        change = f"{shorten(dumps(edit['before']), 100)} → {shorten(dumps(edit['after']), 100)}"
+        output.line(f"      changed before: {edit['field']}, {change}")
+    if (step["approval"] or {}).get("rule") and not step["approval_id"]:
+        output.line(f"      by the rule {step['approval']['rule']!r} of aie.toml")
     if step["result"] is not None:
         output.line(f"      result {shorten(dumps(step['result']), 200)}")
     if step["error"]:
