@@ -91,6 +91,14 @@ def test_what_was_approved_and_not_done_is_not_asked_again() -> None:
     assert (approval["approved"], approval["decided_by"]) == (True, "Kim")
 
 
+def test_what_was_approved_and_may_be_repeated_keeps_its_approval() -> None:
+    run = run_of(step("letter", id="letter", parameters={"to": "kim"}))
+    run = machine.decide(advance(run).run, 0, True, {"approved": True}, NOW)
+    new = settled(again(settled(run, Failure({"error": "no"}))), Success())
+    assert (new.steps[0].status, new.steps[0].approval) == (StepStatus.SUCCEEDED, {"approved": True})
+    assert new.steps[0].approval_id == machine.approval_id("run_1", "letter")
+
+
 def test_other_parameters_are_asked_again() -> None:
     following = advance(again(approved_and_failed(to="kim@example.com"), new=mail_of(to="eve@example.com")))
     assert following.calls == ()

@@ -438,7 +438,7 @@ class _Walk(Struct, eq=False):
             step.index, StepStatus.APPROVED, self.now, params=params, approval_id=earlier.approval_id,
             approval=earlier.approval,
         )  # fmt: skip
-        return self._call(step, traits, granted)
+        return self._call(step, traits, self._keep(granted))
 
     def _go_on(self, step: Step, record: StepRecord) -> StepRecord:
         """A step that has begun and not ended, and that nobody is carrying out right now."""

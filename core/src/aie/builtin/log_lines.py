@@ -149,6 +149,16 @@ def _workflow_execution(fields: _Fields) -> str:
     return f"Workflow {_name(fields)} {status}{_why(fields)}"
 
 
+def _run_again(fields: _Fields) -> str:
+    return f"Doing again: {_name(fields)}, {_detail(fields, 'of_run')}, by {_text(fields, 'actor')}"
+
+
+def _run_migrated(fields: _Fields) -> str:
+    return (
+        f"Moved to the workflow as it is now: {_name(fields)}, {_text(fields, 'run_id')}, by {_text(fields, 'actor')}"
+    )
+
+
 def _anything(fields: _Fields) -> str:
     parts = [_text(fields, "action").replace("_", " ").capitalize() or "Record", _text(fields, "target")]
     status = _text(fields, "status")
@@ -164,5 +174,7 @@ _MESSAGES: Mapping[str, Callable[[_Fields], str]] = MappingProxyType(
         "approval_requested": _approval_requested,
         "approval_decided": _approval_decided,
         "workflow_execution": _workflow_execution,
+        "run_again": _run_again,
+        "run_migrated": _run_migrated,
     }
 )

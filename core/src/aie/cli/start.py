@@ -294,6 +294,10 @@ def _sentence(fields: Mapping[str, Json], details: Mapping[str, Json]) -> tuple[
             place = f"{details.get('workflow_id', '')} / {fields.get('step_id', '')} ({target})"
             hint = f" → {details['hint']}" if why and details.get("hint") else ""
             return _STEP_WORDS.get(status, status), f"{place}{until}{why}{hint}"
+        case "run_again":
+            return "again", f"{target}: {details.get('of_run', '')}, by {fields['actor']}"
+        case "run_migrated":
+            return "moved", f"{target}: {fields.get('run_id', '')} has the workflow as it is now, by {fields['actor']}"
         case "approval_requested":
             return "asks you", f"{details.get('title', '')} ({details.get('approval_id', '')})"
         case "approval_decided":
