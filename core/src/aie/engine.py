@@ -524,7 +524,7 @@ class Engine:
 
     def _masked(self, outcome: CallOutcome) -> CallOutcome:
         """The outcome with no secret in what it says went wrong: services like to quote what they were sent."""
-        if not isinstance(outcome, Failure | Unknown):
+        if not isinstance(outcome, (Failure, Unknown)):
             return outcome
         error = {name: self.credentials.masked(text) for name, text in outcome.error.items()}
         return structs.replace(outcome, error=error)

@@ -299,7 +299,8 @@ class _Walk(Struct, eq=False):
         while index is not None and index < len(steps):
             step, record = steps[index], self.run.steps.get(index)
             if record is not None and record.status is StepStatus.SUCCEEDED and index not in self.busy:
-                index = self._after(step, record)  # many in a long run, which begins with this every time
+                # Many of a long run's steps, every time it goes on.
+                index = index + 1 if step.on_success is None else step.on_success
             else:
                 index = self._visit(step, record)
 

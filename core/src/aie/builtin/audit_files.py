@@ -17,6 +17,7 @@ from aie.records import AuditRecord
 
 _BLOCK = 64 * 1024
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\.jsonl")
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _day(record: AuditRecord) -> str:
     """The record's date in UTC, from its time alone, so that it is the same whenever the record comes."""
     text = str(record.fields.get("timestamp") or "")
-    if re.match(r"\d{4}-\d\d-\d\dT", text, re.ASCII) and text.endswith(("Z", "+00:00")):
+    if _DATED.match(text) and text.endswith(("Z", "+00:00")):
         return text[:10]
     try:
         time = datetime.fromisoformat(text)
