@@ -94,9 +94,10 @@ def test_what_was_approved_and_not_done_is_not_asked_again() -> None:
 def test_what_was_approved_and_may_be_repeated_keeps_its_approval() -> None:
     run = run_of(step("letter", id="letter", parameters={"to": "kim"}))
     run = machine.decide(advance(run).run, 0, True, {"approved": True}, NOW)
+    decided = run.steps[0]
     new = settled(again(settled(run, Failure({"error": "no"}))), Success())
-    assert (new.steps[0].status, new.steps[0].approval) == (StepStatus.SUCCEEDED, {"approved": True})
-    assert new.steps[0].approval_id == machine.approval_id("run_1", "letter")
+    assert (new.steps[0].status, new.steps[0].approval) == (StepStatus.SUCCEEDED, decided.approval)
+    assert new.steps[0].approval_id == decided.approval_id
 
 
 def test_other_parameters_are_asked_again() -> None:
