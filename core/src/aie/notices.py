@@ -24,7 +24,7 @@ from aie.run import RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
 
 WATCH = "lookout"  # the cursor with what is watched
-WARN_DAYS = (1, 7, 14)  # before a connection ends
+WARN_DAYS = (14, 7, 1, 0)  # before a connection ends
 CATCH_UP = timedelta(minutes=10)  # after a start, for what came due meanwhile to run
 
 MOST = 1_000  # runs looked at, newest first: nobody reads more notes than that
@@ -161,20 +161,25 @@ def _connections(
         if text and since is not None:
             title = f"The connection {name} does not work"
             yield Notice(f"trouble/{name}/{since.isoformat()}", title, credentials.masked(text), ways, since)
-        end = _end_of(credentials, name)
-        days = None if end is None else next((days for days in (0, *WARN_DAYS) if now >= end - days * _DAY), None)
-        if end is not None and days is not None:
-            ends = "ends" if days else "ended"
+        begin, end = _life_of(credentials, name)
+        if end is not None:
+            yield from _endings(name, begin, end, now, zone, ways)
+
+
+def _endings(
+    name: str, begin: datetime | None, end: datetime, now: datetime, zone: ZoneInfo, ways: tuple[tuple[str, str], ...]
+) -> Iterator[Notice]:
+    """A notice for each of the times ahead of the end that has come; all stay until it is connected anew."""
+    for days in WARN_DAYS:
+        since = end - timedelta(days=days)
+        if since <= now and (begin is None or since > begin):
             yield Notice(
                 notice_id=f"expires/{name}/{end.isoformat()}/{days}",
-                title=f"The connection {name} {ends} on {end.astimezone(zone):%Y-%m-%d}",
+                title=f"The connection {name} {'ends' if days else 'ended'} on {end.astimezone(zone):%Y-%m-%d}",
                 text="What needs it fails from then on. Connecting anew takes a minute.",
                 commands=ways,
-                since=end - days * _DAY,
+                since=since,
             )
-
-
-_DAY = timedelta(days=1)
 
 
 def _trouble(credentials: CredentialStore, name: str) -> str:
@@ -185,12 +190,13 @@ def _trouble(credentials: CredentialStore, name: str) -> str:
     return record.trouble if record else ""
 
 
-def _end_of(credentials: CredentialStore, name: str) -> datetime | None:
+def _life_of(credentials: CredentialStore, name: str) -> tuple[datetime | None, datetime | None]:
+    """From when until when a connection lasts, as far as that is known."""
     try:
         record = credentials.of(name).record
     except AieError:
-        return None
-    return record.expires_at if record else None
+        record = None
+    return (record.connected_at, record.expires_at) if record else (None, None)
 
 
 def _table(value: Json) -> dict[str, Any]:
