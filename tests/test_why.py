@@ -202,6 +202,28 @@ def test_whether_it_was_disabled_is_told_for_the_time_of_the_event(tmp_path: Pat
     asyncio.run(main())
 
 
+def test_a_run_that_was_moved_to_another_definition_is_not_taken_for_one_by_hand(tmp_path: Path) -> None:
+    ask = {"action_type": "request_approval", "parameters": {"title": "x"}}
+    vault = make_vault(tmp_path / "vault", workflow("w", ask, trigger_condition="event.data.n > 1"))
+
+    async def begin() -> None:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            await orchestrator.process_event(Event("manual_trigger", "t", {"n": 2}, event_id="e"))
+
+    async def moved() -> None:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            await orchestrator.migrate(1, by="Kim")
+            inquiry = Inquiry.of(orchestrator.config, orchestrator.history)
+            (answer,) = inquiry.why(orchestrator.history.events()[0])
+            assert (answer.started, answer.reason) == (
+                True, "its condition was true; the run was moved to another definition since",
+            )  # fmt: skip
+
+    asyncio.run(begin())
+    make_vault(vault, workflow("w", ask, trigger_condition="event.data.n > 5"))
+    asyncio.run(moved())
+
+
 # --- the commands -------------------------------------------------------------------------------------------------
 
 
