@@ -129,7 +129,7 @@ def test_a_workflow_that_has_not_run_for_so_long_makes_a_note_once_and_running_s
         assert (notice.title, notice.commands) == (
             "daily has not run (every 1d)", (("What keeps it", "aie why-not daily"), ("Run it now", "aie run daily")),
         )  # fmt: skip
-        assert notice.text == "It has not run since 2026-02-09 18:30, and is expected to every 1d."
+        assert notice.text == "It has not run since 2026-02-09 18:30, and is expected every 1d."
         await watch.pass_by(days=3)
         assert watch.notices(orchestrator) == [notice]
         await orchestrator.settle()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from aie.durations import expected_s
 from aie.errors import AieError
 from aie.history import History, RunRow
 from aie.library import Shelf
-from aie.plain import Json
+from aie.plain import Json, digest
 from aie.run import RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
 
@@ -99,8 +99,9 @@ def watched(
     trouble: dict[str, Json] = {}
     for name in credentials.names():
         text, known = _trouble(credentials, name), _table(_table(old.get("trouble")).get(name))
-        if text:
-            trouble[name] = known if known.get("text") == text else {"text": text, "since": now.isoformat()}
+        if text:  # which may hold a secret: the journal needs to know only whether it is the same
+            same = known.get("digest") == digest(text)
+            trouble[name] = known if same else {"digest": digest(text), "since": now.isoformat()}
     return {**old, "silent": silent, "trouble": trouble}
 
 
@@ -133,7 +134,7 @@ def silences(history: History, cursor: Json, shelf: Shelf, zone: ZoneInfo) -> It
         yield Notice(
             notice_id=f"silent/{workflow_id}/{told.isoformat()}",
             title=f"{workflow_id} has not run ({workflow.expect})",
-            text=f"{ran}, and is expected to {workflow.expect.strip()}.{_off(watch, max(since, last or since), zone)}",
+            text=f"{ran}, and is expected {workflow.expect.strip()}.{_off(watch, max(since, last or since), zone)}",
             commands=(
                 ("What keeps it", f"aie why-not {shlex.quote(workflow_id)}"),
                 ("Run it now", f"aie run {shlex.quote(workflow_id)}"),
@@ -196,7 +197,12 @@ def _life_of(credentials: CredentialStore, name: str) -> tuple[datetime | None, 
         record = credentials.of(name).record
     except AieError:
         record = None
-    return (record.connected_at, record.expires_at) if record else (None, None)
+    return (_aware(record.connected_at), _aware(record.expires_at)) if record else (None, None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """The time, in UTC where a plugin has left out the zone."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _table(value: Json) -> dict[str, Any]:
