@@ -232,3 +232,21 @@ def test_a_connection_that_does_not_work_is_told_of_until_it_does(tmp_path: Path
         assert watch.notices(orchestrator) == []
 
     watch(main)
+
+
+def test_credentials_that_cannot_be_read_are_trouble_and_stop_nothing(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, DAILY)
+
+    async def main(orchestrator: AsyncOrchestrator) -> None:
+        folder = orchestrator.config.credentials_dir
+        folder.mkdir(parents=True)
+        (folder / "mail.json").write_text("{")
+        (folder / "book.json").write_text('{"record": {"expires_at": "2026-02-10T00:00:00"}}')
+        (folder / "chat.json").write_text('{"record": {"expires_at": "soon"}}')
+        await watch.pass_by(hours=1)
+        assert [one.title for one in watch.notices(orchestrator)] == [
+            *["The connection book ends on 2026-02-10"] * 3, "The connection chat does not work",
+            "The connection mail does not work",
+        ]  # fmt: skip
+
+    watch(main)

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aie.approvals import Notice
-from aie.credentials import CredentialStore
+from aie.credentials import ConnectionRecord, CredentialStore
 from aie.durations import expected_s
 from aie.errors import AieError
 from aie.history import History, RunRow
@@ -184,20 +184,25 @@ def _endings(
 
 
 def _trouble(credentials: CredentialStore, name: str) -> str:
-    try:
-        record = credentials.of(name).record
-    except AieError as error:
-        return error.message
-    return record.trouble if record else ""
+    """Why a connection does not work; '' while it does."""
+    record, problem = _record_of(credentials, name)
+    return record.trouble if record else problem
 
 
 def _life_of(credentials: CredentialStore, name: str) -> tuple[datetime | None, datetime | None]:
     """From when until when a connection lasts, as far as that is known."""
-    try:
-        record = credentials.of(name).record
-    except AieError:
-        record = None
+    record, _ = _record_of(credentials, name)
     return (_aware(record.connected_at), _aware(record.expires_at)) if record else (None, None)
+
+
+def _record_of(credentials: CredentialStore, name: str) -> tuple[ConnectionRecord | None, str]:
+    """What is known of a connection, or why that cannot be read."""
+    try:
+        return credentials.of(name).record, ""
+    except AieError as error:
+        return None, error.message
+    except (ValueError, TypeError) as error:  # the file was written by something else
+        return None, f"what is known of {name} cannot be read: {error}"
 
 
 def _aware(moment: datetime | None) -> datetime | None:
