@@ -16,6 +16,7 @@ from aie import AsyncOrchestrator, Effect, Event, machine
 from aie.again import changed
 from aie.errors import ActionError, EventError, RefusedError
 from aie.machine import Failure, Success
+from aie.requests import perform
 from aie.run import Earlier, Run, RunStatus, StepStatus
 from tests.stand_ins import Scripted, make_vault, workflow
 from tests.test_machine import NOW, advance, run_of, settled, statuses, step
@@ -431,5 +432,21 @@ def test_retention_counts_a_moved_run_where_it_is(tmp_path: Path) -> None:
         assert orchestrator.engine is not None
         rows = orchestrator.engine.journal.reader.execute("SELECT hash = ?, runs, kept FROM tally", (old,)).fetchall()
         assert sorted(rows) == [(0, 0, 1), (1, 1, 0)]
+
+    bench(main)
+
+
+def test_a_request_that_is_found_again_after_a_crash_has_its_answer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {"id": "a", "action_type": "create_file", "parameters": {"path": "../x", "content": ""}})
+
+    async def main(orchestrator: AsyncOrchestrator) -> None:
+        await orchestrator.process_event(event())
+        engine = orchestrator.engine
+        assert engine is not None
+        engine.journal.writer.execute("INSERT INTO intake (id, request, at) VALUES (7, '{\"kind\":\"rerun\"}', '2026')")
+        wanted = {"kind": "rerun", "run_seq": 1, "since": None, "current": True, "changes": {}, "by": "Kim"}
+        answer = await perform(engine, wanted, request_id=7)
+        assert engine.history.answer(7) == answer
+        assert engine.history.run(answer["seq"]).run_id == answer["run_id"]
 
     bench(main)

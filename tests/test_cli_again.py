@@ -52,6 +52,8 @@ def test_a_failed_run_is_done_again_with_other_data_and_shows_where_it_comes_fro
     }  # fmt: skip
     text = aie("runs", "show", said["run_id"]).out
     assert f"  again    {failed['run_id']}, started by " in text
+    first = aie("runs", "show", failed["run_id"], "--json").record
+    assert (first["rerun"], first["done_again_by"]) == (None, [said["run_id"]])
     assert '  changed  event.data.name: "Lunch", was null\n' in text
     assert aie("why", "e1", "--json").record["workflows"][0]["runs"][1]["again"] is True
     assert aie("audit", "verify", "--json").record["ok"] is True

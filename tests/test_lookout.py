@@ -129,7 +129,7 @@ def test_a_workflow_that_has_not_run_for_so_long_makes_a_note_once_and_running_s
         assert (notice.title, notice.commands) == (
             "daily has not run (every 1d)", (("What keeps it", "aie why-not daily"), ("Run it now", "aie run daily")),
         )  # fmt: skip
-        assert notice.text == "It has not run since 2026-02-09 18:30, and is expected to every 1d."
+        assert notice.text == "It has not run since 2026-02-09 18:30, and is expected every 1d."
         await watch.pass_by(days=3)
         assert watch.notices(orchestrator) == [notice]
         await orchestrator.settle()
@@ -204,8 +204,10 @@ def test_a_connection_that_ends_is_told_of_three_times_ahead_and_when_it_has_end
             )
             await watch.pass_by(days=1)
         title, ended = "The connection mail ends on 2026-02-24", "The connection mail ended on 2026-02-24"
-        expected = [[], *[[(title, 14)]] * 7, *[[(title, 7)]] * 6, [(title, 1)], *[[(ended, 0)]] * 2]
-        assert seen == expected
+        ahead = [(title, 14), (title, 7), (title, 1), (ended, 0)]
+        assert seen == [[], *[ahead[:1]] * 7, *[ahead[:2]] * 6, ahead[:3], *[ahead] * 2]
+        mail.note(connected_at=watch.clock.now(), expires_at=watch.clock.now() + timedelta(days=10))
+        assert watch.notices(orchestrator) == [], "it is new, though it lasts for ten days only"
 
     watch(main)
 
@@ -228,5 +230,23 @@ def test_a_connection_that_does_not_work_is_told_of_until_it_does(tmp_path: Path
         mail.note(trouble="")
         await watch.pass_by(hours=1)
         assert watch.notices(orchestrator) == []
+
+    watch(main)
+
+
+def test_credentials_that_cannot_be_read_are_trouble_and_stop_nothing(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, DAILY)
+
+    async def main(orchestrator: AsyncOrchestrator) -> None:
+        folder = orchestrator.config.credentials_dir
+        folder.mkdir(parents=True)
+        (folder / "mail.json").write_text("{")
+        (folder / "book.json").write_text('{"record": {"expires_at": "2026-02-10T00:00:00"}}')
+        (folder / "chat.json").write_text('{"record": {"expires_at": "soon"}}')
+        await watch.pass_by(hours=1)
+        assert [one.title for one in watch.notices(orchestrator)] == [
+            *["The connection book ends on 2026-02-10"] * 3, "The connection chat does not work",
+            "The connection mail does not work",
+        ]  # fmt: skip
 
     watch(main)

@@ -81,6 +81,7 @@ ASKS: dict[str, Ask] = {
     "audit": lambda history: history.audit(after=1),
     "audit_head": lambda history: history.audit_head(),
     "audit_before": lambda history: history.audit_before(1),
+    "was_moved": lambda history: history.was_moved("run_1", after=1),
     "last_switch": lambda history: history.last_switch("x", before=9),
     "cursor": lambda history: history.cursor("x"),
     "paused": lambda history: history.paused(),

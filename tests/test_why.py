@@ -180,6 +180,23 @@ def test_the_mode_that_kept_a_run_from_starting_is_told_from_the_record(tmp_path
     asyncio.run(main())
 
 
+def test_a_run_that_the_flood_guard_holds_says_so(tmp_path: Path) -> None:
+    aie = AieHome(tmp_path).with_vault()
+    (aie.vault / "aie.toml").write_text("starts_per_minute = 1\n")
+    aie.workflow("pay", [NOTE])
+    for number in range(3):
+        aie("emit", "expense_recorded", "--id", f"e{number}")
+    held = why(aie, "e2")["pay"]
+    assert (held["started"], held["runs"][0]["status"]) == (True, "held")
+    assert held["reason"] == "it has no condition; it is held: pay started 1 runs within a minute"
+    assert [one for one in not_(aie, "pay")["reasons"] if one["kind"] == "held"] == [
+        {
+            "kind": "held", "reason": "2 runs of it: held, because there were too many",
+            "hint": "aie runs release pay",
+        }
+    ]  # fmt: skip
+
+
 def test_whether_it_was_disabled_is_told_for_the_time_of_the_event(tmp_path: Path) -> None:
     vault, clock = make_vault(tmp_path / "vault", workflow("w", NOTE)), ManualClock()
 
@@ -200,6 +217,28 @@ def test_whether_it_was_disabled_is_told_for_the_time_of_the_event(tmp_path: Pat
             }
 
     asyncio.run(main())
+
+
+def test_a_run_that_was_moved_to_another_definition_is_not_taken_for_one_by_hand(tmp_path: Path) -> None:
+    ask = {"action_type": "request_approval", "parameters": {"title": "x"}}
+    vault = make_vault(tmp_path / "vault", workflow("w", ask, trigger_condition="event.data.n > 1"))
+
+    async def begin() -> None:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            await orchestrator.process_event(Event("manual_trigger", "t", {"n": 2}, event_id="e"))
+
+    async def moved() -> None:
+        async with AsyncOrchestrator(vault, env={}) as orchestrator:
+            await orchestrator.migrate(1, by="Kim")
+            inquiry = Inquiry.of(orchestrator.config, orchestrator.history)
+            (answer,) = inquiry.why(orchestrator.history.events()[0])
+            assert (answer.started, answer.reason) == (
+                True, "its condition was true; the run was moved to another definition since",
+            )  # fmt: skip
+
+    asyncio.run(begin())
+    make_vault(vault, workflow("w", ask, trigger_condition="event.data.n > 5"))
+    asyncio.run(moved())
 
 
 # --- the commands -------------------------------------------------------------------------------------------------

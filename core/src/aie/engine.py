@@ -776,12 +776,20 @@ class Engine:
         return True
 
     async def rerun(
-        self, run_seq: int, *, since: str | None, current: bool, changes: Mapping[str, Json], by: str
+        self,
+        run_seq: int,
+        *,
+        since: str | None,
+        current: bool,
+        changes: Mapping[str, Json],
+        by: str,
+        answer: Callable[[Batch, int, again.Rerun], None] | None = None,
     ) -> tuple[int, again.Rerun]:
         """Do an ended run again, for the same event: the new run and its number.
 
         ``since`` is the id of the step from which on all is done anew; None: what did not succeed. ``current`` takes
         the definition of now, else the run's own. ``changes`` are paths into the event and their new values.
+        ``answer`` may add to what is written with the run.
         """
         row = self.history.run(run_seq)
         pinned = partial(self._compile_pinned, row.hash, self.history.definition(row.hash))
@@ -801,6 +809,8 @@ class Engine:
         live = Live(seq, run, self.history.event(row.event_seq).depth, verdict.status)
         batch.then.append(partial(self._spawn, live))
         batch.otherwise.append(partial(self.admission.forget, workflow.workflow_id, seq))
+        if answer is not None:
+            answer(batch, seq, plan)
         await self.commit(batch)
         return seq, plan
 

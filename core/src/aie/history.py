@@ -376,6 +376,14 @@ class History:
         )
         return self._first(_audit_record, sql, before, f'"target":{json.dumps(workflow_id)}')
 
+    def was_moved(self, run_id: str, *, after: int) -> bool:
+        """Whether a person moved a run to another definition, among some records after a number."""
+        sql = (
+            f"SELECT 1 FROM audit WHERE seq > ?1 AND seq < ?1 + {LOOK_BACK}"  # noqa: S608
+            ' AND instr(text, \'"action":"run_migrated"\') AND instr(text, ?2) LIMIT 1'
+        )
+        return self._first(_number, sql, after, f'"run_id":"{run_id}"') is not None
+
     def audit_head(self) -> tuple[int, str] | None:
         """(seq, hash) of the newest record."""
         return self._first(_pair, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +72,14 @@ class Inquiry:
         for run in self.history.runs_of_event(row.seq):
             runs.setdefault(run.workflow_id, []).append(run)
         answers = [self._started(row, found) for _, found in sorted(runs.items())]
-        answers += [self._not_started(row, one) for one in self._candidates(row) if one.workflow_id not in runs]
+        event = _Event(self.history, row)
+        answers += [self._not_started(event, one) for one in self._candidates(row) if one.workflow_id not in runs]
         return answers
 
     def answer(self, row: EventRow, workflow: Workflow) -> Answer:
         """The answer of one workflow."""
         runs = [run for run in self.history.runs_of_event(row.seq) if run.workflow_id == workflow.workflow_id]
-        return self._started(row, runs) if runs else self._not_started(row, workflow)
+        return self._started(row, runs) if runs else self._not_started(_Event(self.history, row), workflow)
 
     def _candidates(self, row: EventRow) -> list[Workflow]:
         if row.workflow_id is not None:
@@ -99,26 +101,27 @@ class Inquiry:
         except AieError as error:  # written for another version of aie
             explanation, reason, note = Explanation(True), "its condition was true", f"not to be read: {error.message}"
         if explanation.answer is not True:
-            reason = "a person had it run, whatever its condition says"
+            moved = self.history.was_moved(run.run_id, after=self.history.audit_before(row.seq))
+            forced = "a person had it run, whatever its condition says"
+            reason = "its condition was true; the run was moved to another definition since" if moved else forced
         if run.status is RunStatus.HELD:
             reason += f"; it is held: {(run.error or {}).get('error', '')}"
         return Answer(run.workflow_id, True, reason, tuple(runs), explanation, note)
 
     # --- those that did not ---------------------------------------------------------------------------------------
 
-    def _not_started(self, row: EventRow, workflow: Workflow) -> Answer:
-        explanation = explain(workflow, row.plain())
+    def _not_started(self, event: _Event, workflow: Workflow) -> Answer:
+        row, explanation = event.row, explain(workflow, event.row.plain())
         changed = _changed_after(workflow, row.received_at)
         note = "its file has changed since; this is by what it says now" if changed else ""
         own_schedule = workflow.schedule is not None and row.event_type == EventType.SCHEDULED_TRIGGER
         if own_schedule and row.workflow_id is None:
-            reason = "it starts by its own schedule only"
-            return Answer(workflow.workflow_id, False, reason, note=note)
-        if not self._was_enabled(row, workflow):
+            return Answer(workflow.workflow_id, False, "it starts by its own schedule only", note=note)
+        if not self._was_enabled(event, workflow):
             return Answer(workflow.workflow_id, False, "it was disabled", note=note)
         if explanation.answer is False and not changed:
             return Answer(workflow.workflow_id, False, "its condition is false", explanation=explanation)
-        said = self._said(row, workflow.workflow_id)
+        said = event.said.get(workflow.workflow_id, "")
         if said.startswith(FAILED) and explanation.answer is None:
             said = FAILED  # the part that failed says the rest
         if said:
@@ -129,46 +132,62 @@ class Inquiry:
             reason = "its condition is false" if explanation.answer is False else FAILED
         return Answer(workflow.workflow_id, False, reason, explanation=explanation, note=note)
 
-    def _was_enabled(self, row: EventRow, workflow: Workflow) -> bool:
+    def _was_enabled(self, event: _Event, workflow: Workflow) -> bool:
         """Whether a workflow was enabled when an event came; by its file where no person had said anything."""
         switch = self.history.switch(workflow.workflow_id)
         if switch is None:
             return workflow.enabled
-        if switch[1] <= row.received_at:
+        if switch[1] <= event.row.received_at:
             return switch[0]
-        received = self._received(row)
-        before = received.seq if received else self.history.audit_before(row.seq) + 1
-        earlier = self.history.last_switch(workflow.workflow_id, before=before)
+        earlier = self.history.last_switch(workflow.workflow_id, before=event.audit_seq)
         return workflow.enabled if earlier is None else earlier.fields["action"] == "workflow_enabled"
 
-    def _said(self, row: EventRow, workflow_id: str) -> str:
-        """Why a workflow did not start, where that is on record."""
-        received = self._received(row)
-        if received is None:
-            return ""
-        for record in self._after(received.seq):
-            fields, details = record.fields, _details(record)
-            if fields["action"] not in _OF_AN_EVENT or details.get("event_id") != _details(received).get("event_id"):
-                return ""
-            if fields["action"] == "workflow_skipped" and fields["target"] == workflow_id:
-                return f"{FAILED}: {fields['error']}" if fields["error"] else str(details.get("reason", ""))
-        return ""
 
-    def _received(self, row: EventRow) -> AuditRecord | None:
-        """The record of an event's arrival; those of the workflows it met come right after it."""
-        wanted = redact_fields({"source": row.source, "event_id": row.event_id})
-        for record in self._after(self.history.audit_before(row.seq)):
-            if record.fields["action"] == "event_received":
-                details = _details(record)
-                if all(details.get(name) == value for name, value in wanted.items()):
-                    return record
-        return None
+class _Event:
+    """An event, and what is on record of its arrival; looked for once, and only if it is asked for."""
 
-    def _after(self, seq: int) -> Iterator[AuditRecord]:
+    def __init__(self, history: History, row: EventRow) -> None:
+        self.row = row
+        self._history = history
+
+    @property
+    def audit_seq(self) -> int:
+        """The number of the record of its arrival, or of one some time before."""
+        before = self._history.audit_before(self.row.seq)
+        return self._records[0].seq if self._records else before + 1
+
+    @cached_property
+    def said(self) -> dict[str, str]:
+        """Why workflows did not start, where that is on record, by their ids."""
+        skipped = [record for record in self._records if record.fields["action"] == "workflow_skipped"]
+        return {str(record.fields["target"]): _why_skipped(record) for record in skipped}
+
+    @cached_property
+    def _records(self) -> list[AuditRecord]:
+        """That of its arrival, and those of the workflows it met, which come right after it."""
+        wanted = redact_fields({"source": self.row.source, "event_id": self.row.event_id})
+        found: list[AuditRecord] = []
+        for record in self._from(self._history.audit_before(self.row.seq)):
+            action, details = record.fields["action"], _details(record)
+            if not found:
+                if action == "event_received" and all(details.get(name) == value for name, value in wanted.items()):
+                    found.append(record)
+            elif action in _OF_AN_EVENT and details.get("event_id") == wanted["event_id"]:
+                found.append(record)
+            else:
+                break
+        return found
+
+    def _from(self, seq: int) -> Iterator[AuditRecord]:
         end = seq + LOOK_AHEAD
-        while seq < end and (batch := self.history.audit(after=seq, limit=BATCH_SIZE)):
+        while seq < end and (batch := self._history.audit(after=seq, limit=BATCH_SIZE)):
             yield from batch
             seq = batch[-1].seq
+
+
+def _why_skipped(record: AuditRecord) -> str:
+    error = record.fields["error"]
+    return f"{FAILED}: {error}" if error else str(_details(record).get("reason", ""))
 
 
 def _details(record: AuditRecord) -> dict[str, Json]:

@@ -29,10 +29,10 @@ class Lookout:
         while True:
             try:
                 await self.look()
-            except JournalError as error:
-                if error.damaged:
+            except Exception as error:  # what plugins say of their connections is among it: nothing stops for that
+                if isinstance(error, JournalError) and error.damaged:
                     raise
-                log.warning("what time makes news of could not be looked at: %s", error)
+                log.warning("what time makes news of could not be looked at: %s: %s", type(error).__name__, error)
             await self._engine.clock.sleep(LOOK_S)
 
     async def look(self) -> None:

@@ -10,22 +10,22 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from aie.approvals import Approval, Notice
-from aie.credentials import CredentialStore
+from aie.credentials import ConnectionRecord, CredentialStore
 from aie.durations import expected_s
 from aie.errors import AieError
 from aie.history import History, RunRow
 from aie.library import Shelf
-from aie.plain import Json
+from aie.plain import Json, digest
 from aie.run import RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
 
 WATCH = "lookout"  # the cursor with what is watched
-WARN_DAYS = (1, 7, 14)  # before a connection ends
+WARN_DAYS = (14, 7, 1, 0)  # before a connection ends
 CATCH_UP = timedelta(minutes=10)  # after a start, for what came due meanwhile to run
 
 REMIND_AT = (0.5, 0.9)  # of the time a request has
@@ -138,8 +138,9 @@ def watched(
     trouble: dict[str, Json] = {}
     for name in credentials.names():
         text, known = _trouble(credentials, name), _table(_table(old.get("trouble")).get(name))
-        if text:
-            trouble[name] = known if known.get("text") == text else {"text": text, "since": now.isoformat()}
+        if text:  # which may hold a secret: the journal needs to know only whether it is the same
+            same = known.get("digest") == digest(text)
+            trouble[name] = known if same else {"digest": digest(text), "since": now.isoformat()}
     return {**old, "silent": silent, "trouble": trouble}
 
 
@@ -172,7 +173,7 @@ def silences(history: History, cursor: Json, shelf: Shelf, zone: ZoneInfo) -> It
         yield Notice(
             notice_id=f"silent/{workflow_id}/{told.isoformat()}",
             title=f"{workflow_id} has not run ({workflow.expect})",
-            text=f"{ran}, and is expected to {workflow.expect.strip()}.{_off(watch, max(since, last or since), zone)}",
+            text=f"{ran}, and is expected {workflow.expect.strip()}.{_off(watch, max(since, last or since), zone)}",
             commands=(
                 ("What keeps it", f"aie why-not {shlex.quote(workflow_id)}"),
                 ("Run it now", f"aie run {shlex.quote(workflow_id)}"),
@@ -200,36 +201,52 @@ def _connections(
         if text and since is not None:
             title = f"The connection {name} does not work"
             yield Notice(f"trouble/{name}/{since.isoformat()}", title, credentials.masked(text), ways, since)
-        end = _end_of(credentials, name)
-        days = None if end is None else next((days for days in (0, *WARN_DAYS) if now >= end - days * _DAY), None)
-        if end is not None and days is not None:
-            ends = "ends" if days else "ended"
+        begin, end = _life_of(credentials, name)
+        if end is not None:
+            yield from _endings(name, begin, end, now, zone, ways)
+
+
+def _endings(
+    name: str, begin: datetime | None, end: datetime, now: datetime, zone: ZoneInfo, ways: tuple[tuple[str, str], ...]
+) -> Iterator[Notice]:
+    """A notice for each of the times ahead of the end that has come; all stay until it is connected anew."""
+    for days in WARN_DAYS:
+        since = end - timedelta(days=days)
+        if since <= now and (begin is None or since > begin):
             yield Notice(
                 notice_id=f"expires/{name}/{end.isoformat()}/{days}",
-                title=f"The connection {name} {ends} on {end.astimezone(zone):%Y-%m-%d}",
+                title=f"The connection {name} {'ends' if days else 'ended'} on {end.astimezone(zone):%Y-%m-%d}",
                 text="What needs it fails from then on. Connecting anew takes a minute.",
                 commands=ways,
-                since=end - days * _DAY,
+                since=since,
             )
 
 
-_DAY = timedelta(days=1)
-
-
 def _trouble(credentials: CredentialStore, name: str) -> str:
+    """Why a connection does not work; '' while it does."""
+    record, problem = _record_of(credentials, name)
+    return record.trouble if record else problem
+
+
+def _life_of(credentials: CredentialStore, name: str) -> tuple[datetime | None, datetime | None]:
+    """From when until when a connection lasts, as far as that is known."""
+    record, _ = _record_of(credentials, name)
+    return (_aware(record.connected_at), _aware(record.expires_at)) if record else (None, None)
+
+
+def _record_of(credentials: CredentialStore, name: str) -> tuple[ConnectionRecord | None, str]:
+    """What is known of a connection, or why that cannot be read."""
     try:
-        record = credentials.of(name).record
+        return credentials.of(name).record, ""
     except AieError as error:
-        return error.message
-    return record.trouble if record else ""
+        return None, error.message
+    except (ValueError, TypeError) as error:  # the file was written by something else
+        return None, f"what is known of {name} cannot be read: {error}"
 
 
-def _end_of(credentials: CredentialStore, name: str) -> datetime | None:
-    try:
-        record = credentials.of(name).record
-    except AieError:
-        return None
-    return record.expires_at if record else None
+def _aware(moment: datetime | None) -> datetime | None:
+    """The time, in UTC where a plugin has left out the zone."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _table(value: Json) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 
 from aie import schema
+from aie.again import Rerun
 from aie.engine import Engine
 from aie.errors import AieError, BusyError, JournalError
 from aie.events import Event
@@ -54,11 +55,7 @@ async def perform(engine: Engine, request: dict[str, Any], *, request_id: int | 
             done = await engine.cancel(request["run_seq"], by=request["by"], reason=request["reason"])
             return {"accepted": done}
         case "rerun":
-            seq, rerun = await engine.rerun(
-                request["run_seq"], since=request["since"], current=request["current"], changes=request["changes"],
-                by=request["by"],
-            )  # fmt: skip
-            return {"seq": seq, "run_id": rerun.run.run_id, "reused": rerun.reused}
+            return await _rerun(engine, request, request_id)
         case "migrate":
             return {"definition": await engine.migrate(request["run_seq"], by=request["by"])}
         case "release":
@@ -86,6 +83,22 @@ async def _accept(engine: Engine, request: dict[str, Any], request_id: int | Non
             batch.add(schema.ANSWER, dumps(told), request_id)
 
     await engine.accept_all([event], forced=request.get("forced", False), answer=answer)
+    return told
+
+
+async def _rerun(engine: Engine, request: dict[str, Any], request_id: int | None) -> dict[str, Any]:
+    """The answer is written with the run: a request that is found again after a crash starts no second one."""
+    told: dict[str, Any] = {}
+
+    def answer(batch: Batch, seq: int, rerun: Rerun) -> None:
+        told.update(seq=seq, run_id=rerun.run.run_id, reused=rerun.reused)
+        if request_id is not None:
+            batch.add(schema.ANSWER, dumps(told), request_id)
+
+    await engine.rerun(
+        request["run_seq"], since=request["since"], current=request["current"], changes=request["changes"],
+        by=request["by"], answer=answer,
+    )  # fmt: skip
     return told
 
 

@@ -119,7 +119,7 @@ class Run(Struct, frozen=True):
         if own is not None and own.approval_id is not None:
             decided = (own.approval or {}).get("decided_at")
             if isinstance(decided, str):
-                return datetime.fromisoformat(decided)
+                return max(self.created_at, datetime.fromisoformat(decided))  # a rerun reuses earlier decisions
         passed = self._passed_over(step.index)
         latest = self.created_at
         for index, record in self.steps.items():

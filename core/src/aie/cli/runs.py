@@ -72,11 +72,12 @@ def show(run: str, vault: Path | None, output: Output) -> None:
     event = history.event(row.event_seq)
     steps = step_records(history, row)
     waits = waits_of(history, row)
-    rerun = history.rerun(row.seq)
+    rerun, later = history.rerun(row.seq), _later(history, row)
     output.record(
         {
             **run_record(row), "event": history.event_of(row), "steps": steps, "waits_for": waits,
             "rerun": rerun_record(rerun) if rerun else None,
+            "done_again_by": [other.run_id for other in later],
         }
     )  # fmt: skip
     zone = config.timezone
@@ -85,6 +86,8 @@ def show(run: str, vault: Path | None, output: Output) -> None:
     output.line(f"  started  {local(row.created_at, zone)}   last change {local(row.changed_at, zone)}")
     for line in _rerun_lines(rerun):
         output.line(f"  {line}")
+    for other in later:
+        output.line(f"  again    as {other.run_id}: {words_for(history, other, zone)}")
     if row.error and "step" not in row.error:
         output.line(f"  {shorten(row.error.get('error', ''), 300)}")
     for step in steps:
@@ -376,6 +379,12 @@ def words_for(history: History, row: RunRow, zone: ZoneInfo) -> str:
         case RunStatus.HELD:
             return "held: too many at once"
     return str(row.status)
+
+
+def _later(history: History, row: RunRow) -> list[RunRow]:
+    """The runs that a person had done again after this one, for the same event and workflow."""
+    others = history.runs_of_event(row.event_seq)
+    return [one for one in others if one.workflow_id == row.workflow_id and one.generation > row.generation]
 
 
 def _rerun_lines(rerun: RerunRow | None) -> list[str]:

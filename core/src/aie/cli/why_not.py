@@ -56,6 +56,7 @@ def command(workflow_id: str, limit: int, vault: Path | None, output: Output) ->
             "workflow_id": found.workflow_id,
             "file": str(found.path),
             "last_started": last.isoformat() if last else None,
+            "expect": found.workflow.expect or None if found.workflow else None,
             "next": [time.isoformat() for time in coming],
             "reasons": [{"kind": one.kind, "reason": one.text, "hint": one.hint or None} for one in reasons],
             "open_runs": [run_record(run) for run in sheet.open_runs()],
@@ -68,6 +69,8 @@ def command(workflow_id: str, limit: int, vault: Path | None, output: Output) ->
     )
     if coming:
         output.line(f"  next          {', '.join(f'{time:%a %Y-%m-%d %H:%M}' for time in coming)}")
+    if found.workflow and found.workflow.expect:
+        output.line(f"  expected      {found.workflow.expect}")
     for line in _reason_lines(reasons):
         output.line(line)
     for line in sheet.event_lines(missed):

@@ -76,8 +76,11 @@ def failure_notes(settings: VaultSettings, files: Files) -> AuditSink:
 
     def put_down(failures: Sequence[Failure], context: SinkContext) -> None:
         with lock, files.folder(context.vault, settings.inbox, create=True) as folder:
+            by_stem: dict[str, list[Failure]] = {}
             for failure in failures:
-                _put_down(folder, failure, context)
+                by_stem.setdefault(failure.stem, []).append(failure)
+            for stem, same in by_stem.items():
+                _put_down(folder, stem, same, context)
 
     async def write(records: Sequence[AuditRecord], context: SinkContext) -> None:
         failures = list(failures_in(records))
@@ -127,20 +130,22 @@ def _time(fields: dict[str, Json]) -> datetime:
     return datetime.fromisoformat(str(fields["timestamp"]))
 
 
-def _put_down(folder: Folder, failure: Failure, context: SinkContext) -> None:
-    """Add a failure to its note, or make that; nothing if the note has it."""
-    for name in sorted(entry.name for entry in folder.scan() if entry.name.startswith(failure.stem)):
+def _put_down(folder: Folder, stem: str, failures: Sequence[Failure], context: SinkContext) -> None:
+    """Add failures of one kind to their note, or make that; those that it has are left out."""
+    for name in sorted(entry.name for entry in folder.scan() if entry.name.startswith(stem)):
         with folder.open(name) as file:
             data = file.read(MAX_NOTE_BYTES + 1)
-        text = data.decode(errors="surrogateescape")
-        properties = read(text)
-        count, last = properties.values.get("count"), properties.values.get("last_record")
-        ours = properties.values.get("aie_type") == "failure" and not properties.broken and len(data) <= MAX_NOTE_BYTES
-        if ours and isinstance(count, int) and isinstance(last, str):
-            if _mark(failure) > last:
-                folder.write(name, _once_more(text, count + 1, failure, context).encode(errors="surrogateescape"))
+        before = data.decode(errors="surrogateescape")
+        properties = read(before)
+        last = properties.values.get("last_record")
+        ours = properties.values.get("aie_type") == "failure" and isinstance(properties.values.get("count"), int)
+        if ours and isinstance(last, str) and not properties.broken and len(data) <= MAX_NOTE_BYTES:
+            after = _once_more(before, [failure for failure in failures if _mark(failure) > last], context)
+            if after != before:
+                folder.write(name, after.encode(errors="surrogateescape"))
             return
-    folder.create_numbered(f"{failure.stem}.md", note_text(failure, context).encode())
+    first, *others = failures
+    folder.create_numbered(f"{stem}.md", _once_more(note_text(first, context), others, context).encode())
 
 
 def _mark(failure: Failure) -> str:
@@ -170,12 +175,16 @@ def note_text(failure: Failure, context: SinkContext) -> str:
     )
 
 
-def _once_more(text: str, count: int, failure: Failure, context: SinkContext) -> str:
-    last = {"count": str(count), "last": _local(failure.at, context), "last_record": quoted(_mark(failure))}
-    text = with_keys(text, last)
-    if count > MOST_LINES:
-        return text
-    return text + ("" if text.endswith("\n") else "\n") + _line(failure, context)
+def _once_more(text: str, failures: Sequence[Failure], context: SinkContext) -> str:
+    """The note with more failures; what a person wrote into it stays."""
+    for failure in failures:
+        count = read(text).values["count"]
+        assert isinstance(count, int)
+        last = {"count": str(count + 1), "last": _local(failure.at, context), "last_record": quoted(_mark(failure))}
+        text = with_keys(text, last)
+        if count < MOST_LINES:
+            text += ("" if text.endswith("\n") else "\n") + _line(failure, context)
+    return text
 
 
 def _line(failure: Failure, context: SinkContext) -> str:
