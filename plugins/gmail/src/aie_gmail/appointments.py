@@ -99,8 +99,8 @@ def _made(day: Day, time: Time | None, text: str, timezone: ZoneInfo) -> list[Ap
     if time is not None and day.evening and time.ambiguous and time.start.hour < 12:
         time = replace(time, start=time.start.replace(hour=time.start.hour + 12))
     for date in dates:
-        when = _zoned(date, time, timezone) if time else (date, None, None)
-        made.append(Appointment(*when, _phrase(day, time, text), ambiguous))
+        first, start, end = _zoned(date, time, timezone) if time else (date, None, None)
+        made.append(Appointment(first, start, end, _phrase(day, time, text), ambiguous))
     return made
 
 

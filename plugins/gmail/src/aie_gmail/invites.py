@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -69,7 +69,7 @@ def _invite(event: Any, method: str, timezone: ZoneInfo) -> dict[str, Any]:
         "description": clean(str(event.get("DESCRIPTION", "")))[:4000],
         "organizer": _address(event.get("ORGANIZER")),
         "attendees": [address for one in _several(event.get("ATTENDEE")) if (address := _address(one))],
-        "rrule": one_line(rule.to_ical().decode("utf-8", "replace"), 500) if isinstance(rule, Mapping) else "",
+        "rrule": one_line(rule.to_ical().decode("utf-8", "replace"), 500) if hasattr(rule, "to_ical") else "",
         "recurrence_id": _text(recurrence.dt, zone) if recurrence is not None else "",
     }
 
