@@ -91,10 +91,10 @@ NUMBERS = _table(
     }
 )
 UNITS = {
-    **dict.fromkeys("minute minutes min minuten minuto minutos".split(), "minutes"),
-    **dict.fromkeys("hour hours stunde stunden heure heures hora horas".split(), "hours"),
-    **dict.fromkeys("day days tag tage tagen jour jours día días dia dias".split(), "days"),
-    **dict.fromkeys("week weeks woche wochen semaine semaines semana semanas".split(), "weeks"),
+    **dict.fromkeys(("minute", "minutes", "min", "minuten", "minuto", "minutos"), "minutes"),
+    **dict.fromkeys(("hour", "hours", "stunde", "stunden", "heure", "heures", "hora", "horas"), "hours"),
+    **dict.fromkeys(("day", "days", "tag", "tage", "tagen", "jour", "jours", "día", "días", "dia", "dias"), "days"),
+    **dict.fromkeys(("week", "weeks", "woche", "wochen", "semaine", "semaines", "semana", "semanas"), "weeks"),
 }
 ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
 NOON = "noon midday mittag mittags midi mediodía mediodia"

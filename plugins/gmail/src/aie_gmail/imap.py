@@ -181,7 +181,7 @@ class Imap:
         tag = client._command("IDLE")
         while client._get_response() is not None:  # until the server says that it idles
             if client.tagged_commands[tag]:
-                _ok(client.tagged_commands.pop(tag))
+                _ok(client.tagged_commands.pop(tag))  # type: ignore[arg-type]
         idle._idle_tag = tag
         try:
             if "EXISTS" not in client.untagged_responses:
@@ -258,7 +258,7 @@ def _words(data: bytes) -> Iterator[str]:
         yield word.decode("utf-8", "replace")
 
 
-def _ok(answer: tuple[str, list[bytes | tuple[bytes, bytes] | None]]) -> list[bytes | tuple[bytes, bytes] | None]:
+def _ok(answer: tuple[str, Sequence[bytes | tuple[bytes, bytes] | None]]) -> Sequence[bytes | tuple[bytes, bytes] | None]:
     """The data of an answer; the server's words as an error if it is not OK."""
     kind, data = answer
     if kind != "OK":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from aie.events import Event
@@ -75,7 +76,7 @@ class ImapWatch:
         position = await self._start(standing)
         idles = self.settings.idle and self.imap.can_idle
         while True:
-            position = await self._take(position, await self._call(lambda last=position.uid: self.imap.after(last)))
+            position = await self._take(position, await self._call(partial(self.imap.after, position.uid)))
             if idles:
                 await self._call(lambda: self.imap.wait(IDLE_S))
             else:

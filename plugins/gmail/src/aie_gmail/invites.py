@@ -36,16 +36,17 @@ def _invites(text: str, timezone: ZoneInfo) -> list[dict[str, Any]]:
     try:
         calendar = Calendar.from_ical(text)
         method = one_line(str(calendar.get("METHOD", "")), 40).upper() or "PUBLISH"
-        events = [part for part in calendar.walk("VEVENT")][:50]
+        events = calendar.walk("VEVENT")[:50]
     except Exception:  # the library raises many kinds of errors on malformed text, and there is nothing else to do
         return []
-    made = []
-    for event in events:
-        try:
-            made.append(_invite(event, method, timezone))
-        except Exception:  # as above, for this entry
-            continue
-    return made
+    return [invite for event in events if (invite := _invite_or_none(event, method, timezone))]
+
+
+def _invite_or_none(event: Any, method: str, timezone: ZoneInfo) -> dict[str, Any] | None:
+    try:
+        return _invite(event, method, timezone)
+    except Exception:  # as above, for this entry
+        return None
 
 
 def _invite(event: Any, method: str, timezone: ZoneInfo) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,7 +28,7 @@ class Keeping:
     vault: Path
     folder: str  # '' keeps nothing
     most_bytes: int
-    files: Files = Files()
+    files: Files = field(default_factory=Files)
 
     def attachments(
         self, described: Sequence[dict[str, Any]], contents: Sequence[Attachment], home: str

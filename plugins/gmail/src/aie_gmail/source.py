@@ -40,7 +40,7 @@ class Inbox:
         """Watch until cancelled."""
         failures = 0
         while True:
-            stood = context.cursor
+            stood, secrets = context.cursor, _fingerprint(context)
             try:
                 await self._session(context)
             except RetryableError as error:
@@ -48,7 +48,7 @@ class Inbox:
                 await self._pause(context, error, failures)
             except ConfigError as error:
                 failures = 0
-                await self._until_mended(context, error)
+                await self._until_mended(context, error, secrets)
 
     async def _session(self, context: SourceContext) -> None:
         """One connection, for as long as it lasts."""
@@ -75,13 +75,12 @@ class Inbox:
         tell("no new mail for now: %s (%s); trying again in %d s", error, error.where, pause_s)
         await context.clock.sleep(pause_s)
 
-    async def _until_mended(self, context: SourceContext, error: ConfigError) -> None:
+    async def _until_mended(self, context: SourceContext, error: ConfigError, before: object) -> None:
         """A person has to do something: say so once, and look for it without asking the server again and again."""
         record = context.credentials.record
         if record is not None:
             context.credentials.note(trouble=str(error))
         context.log.error("no new mail until this is mended: %s (%s); %s", error, error.where, error.hint)
-        before = _fingerprint(context)
         while _fingerprint(context) == before:
             await context.clock.sleep(MENDED_CHECK_S)
 

@@ -13,7 +13,7 @@ from aie.errors import AieError, ConfigError, RetryableError
 from aie_gmail.charsets import one_line
 from aie_gmail.settings import GmailSettings
 
-APP_PASSWORD_HINT = (
+HOW_TO_GET_ONE = (
     "turn on 2-Step Verification, make an app password at https://myaccount.google.com/apppasswords, "
     "then: aie connect gmail"
 )
@@ -28,7 +28,7 @@ def imap_trouble(error: BaseException, settings: GmailSettings) -> AieError:
         return ConfigError(
             "the mail server wants an app password, not the password of the account",
             where=where,
-            hint=APP_PASSWORD_HINT,
+            hint=HOW_TO_GET_ONE,
         )
     if re.search(r"(?i)too many simultaneous connections", said):
         return RetryableError(
@@ -55,7 +55,7 @@ def imap_trouble(error: BaseException, settings: GmailSettings) -> AieError:
 
 
 def wrong_password(where: str, settings: GmailSettings, said: str) -> ConfigError:
-    hint = APP_PASSWORD_HINT if settings.at_google else "check user and password, then: aie connect gmail"
+    hint = HOW_TO_GET_ONE if settings.at_google else "check user and password, then: aie connect gmail"
     return ConfigError(
         f"the mail server does not accept the password of {settings.login!r}: {said}", where=where, hint=hint
     )
