@@ -14,7 +14,7 @@ from aie.sources import SourceContext
 from aie_gmail.api import GmailApi, GoneError, gmail_api
 from aie_gmail.arrivals import Arrived, Intake
 from aie_gmail.imap import HEAD_BYTES
-from aie_gmail.imap_source import LOOK_BACK
+from aie_gmail.imap_source import CLOCKS_APART, LOOK_BACK
 from aie_gmail.settings import GmailSettings
 
 BATCH = 20
@@ -68,7 +68,7 @@ class ApiWatch:
         history_id, now = await self._history_id(), self.context.clock.now()
         wanted = self.settings.backfill
         ids = (await self.api.ids(f"in:{self.settings.folder.lower()}", wanted))[::-1] if wanted else []
-        since = dt.datetime(1990, 1, 1, tzinfo=dt.UTC) if ids else now
+        since = dt.datetime(1990, 1, 1, tzinfo=dt.UTC) if ids else now - CLOCKS_APART
         await self._tell(ids, history_id, now, since)
 
     async def _history_id(self) -> str:

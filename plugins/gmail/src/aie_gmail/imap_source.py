@@ -27,6 +27,7 @@ BATCH = 25
 BATCH_BYTES = 8_000_000
 IDLE_S = 540.0  # routers forget idle connections after ten minutes; RFC 2177 allows 29
 LOOK_BACK = dt.timedelta(days=2)
+CLOCKS_APART = dt.timedelta(minutes=10)  # how far the server's clock may be behind: what came just before may be told
 
 Result = TypeVar("Result")
 
@@ -102,7 +103,7 @@ class ImapWatch:
         old = await self._call(lambda: self.imap.search("ALL")) if self.settings.backfill else []
         wanted = old[-self.settings.backfill :] if self.settings.backfill else []
         items = await self._call(lambda: self.imap.items(wanted)) if wanted else []
-        since = min([now, *(item.received_at for item in items)])
+        since = min([now - CLOCKS_APART, *(item.received_at for item in items)])
         position = Position(standing.uidvalidity, wanted[0] - 1 if wanted else standing.uidnext - 1, now, since)
         await self.context.emit([], cursor=position.cursor(self.settings.folder))
         return position
