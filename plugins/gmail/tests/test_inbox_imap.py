@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 
 import pytest
@@ -253,3 +255,31 @@ def test_a_mail_that_comes_between_search_and_idle_is_not_slept_over(house, dove
     imap.wait(60)
     assert (imap.after(0), time.monotonic() - began < 5) == ([1], True)
     imap.close()
+
+
+def test_what_comes_in_one_packet_with_the_begin_of_idle_is_not_slept_over():
+    server = socket.create_server(("127.0.0.1", 0))
+    answers = {
+        b"CAPABILITY": b"* CAPABILITY IMAP4rev1 IDLE\r\n",
+        b"IDLE": b"+ idling\r\n* 1 EXISTS\r\n",
+        b"DONE": b"",
+    }
+
+    def serve():
+        client, _ = server.accept()
+        with client, client.makefile("rb") as lines:
+            client.sendall(b"* OK hello\r\n")
+            tag = b""
+            for line in lines:
+                words = line.split()
+                tag, word = (tag, words[0]) if words[0] == b"DONE" else words[:2]
+                client.sendall(answers.get(word, b"") + (b"" if word == b"IDLE" else tag + b" OK done\r\n"))
+
+    threading.Thread(target=serve, daemon=True).start()
+    settings = settings_for(imap_host="127.0.0.1", imap_port=server.getsockname()[1], imap_security="none")
+    imap = Imap.connect(settings, "secret")
+    began = time.monotonic()
+    imap.wait(60)
+    assert time.monotonic() - began < 5
+    imap.close()
+    server.close()

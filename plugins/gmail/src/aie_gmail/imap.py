@@ -184,10 +184,23 @@ class Imap:
                 _ok(client.tagged_commands.pop(tag))  # type: ignore[arg-type]
         idle._idle_tag = tag
         try:
-            if "EXISTS" not in client.untagged_responses:
+            if "EXISTS" not in client.untagged_responses and not self._holds_unread_bytes():
                 idle.poll(seconds)
         finally:
             idle.stop()
+
+    def _holds_unread_bytes(self) -> bool:
+        """Whether what follows the last line was received with it: the socket will not report that a second time."""
+        client = self._client
+        reader = vars(client).get("_file") or vars(client).get("file")  # its name changed with Python 3.14
+        patience = client.sock.gettimeout()
+        client.sock.settimeout(0)
+        try:
+            return bool(vars(client).get("_readbuf")) or bool(reader is not None and reader.peek(1))
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            client.sock.settimeout(patience)
 
     def append(self, raw: bytes, folder: str, flags: Sequence[str]) -> None:
         _ok(self._client.append(encode_folder(folder).decode(), f"({' '.join(flags)})", None, raw))  # type: ignore[arg-type]
