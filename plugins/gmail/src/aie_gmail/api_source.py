@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,28 +21,32 @@ BATCH = 20
 PACE_S = 0.2  # between two mails of a longer row: new Google projects may fetch five a second
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ApiWatch:
     """Watches the mailbox for as long as the API answers."""
 
     settings: GmailSettings
     context: SourceContext
     intake: Intake
-    api: GmailApi
-
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def connect(cls, settings: GmailSettings, context: SourceContext, intake: Intake) -> AsyncIterator[ApiWatch]:
-        async with gmail_api(settings, context.credentials) as api:
-            yield cls(settings, context, intake, api)
 
     async def run(self) -> None:
         """Until something fails, which raises an AieError, or nobody waits any more."""
-        while True:
-            await self.look()
-            if self.context.credentials.record is not None:
-                self.context.credentials.note(trouble="")
-            await self.context.clock.sleep(self.settings.poll_interval_s)
+        async with gmail_api(self.settings, self.context.credentials) as api:
+            session = _Session(self.settings, self.context, self.intake, api)
+            while True:
+                await session.look()
+                self.intake.works()
+                await self.context.clock.sleep(self.settings.poll_interval_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One client."""
+
+    settings: GmailSettings
+    context: SourceContext
+    intake: Intake
+    api: GmailApi
 
     async def look(self) -> None:
         """Once: tell of what is new since the saved position."""

@@ -69,6 +69,11 @@ class Intake:
         room = ReadingRoom(Reader(context.timezone, settings.day_first, settings.receiving_host))
         return cls(context, room, Keeping(context.vault, settings.attachments, settings.max_attachments_bytes))
 
+    def works(self) -> None:
+        """Take back that the connection does not work, if that was noted."""
+        if self.context.credentials.record is not None:
+            self.context.credentials.note(trouble="")
+
     async def event(self, arrived: Arrived) -> Event:
         """The event of a mail; one of the type ``email_unparsable`` if it cannot be read."""
         try:

@@ -187,7 +187,7 @@ class Imap:
             if "EXISTS" not in client.untagged_responses and not self._holds_unread_bytes():
                 idle.poll(seconds)
         finally:
-            idle.stop()
+            idle.stop()  # type: ignore[no-untyped-call]
 
     def _holds_unread_bytes(self) -> bool:
         """Whether what follows the last line was received with it: the socket will not report that a second time."""
@@ -203,7 +203,7 @@ class Imap:
             client.sock.settimeout(patience)
 
     def append(self, raw: bytes, folder: str, flags: Sequence[str]) -> None:
-        _ok(self._client.append(encode_folder(folder).decode(), f"({' '.join(flags)})", None, raw))  # type: ignore[arg-type]
+        _ok(self._client.append(encode_folder(folder).decode(), f"({' '.join(flags)})", None, raw))
 
     def store(self, uid: int, change: str, values: Iterable[str]) -> None:
         """``+FLAGS``, ``-X-GM-LABELS`` and the like."""
@@ -271,7 +271,9 @@ def _words(data: bytes) -> Iterator[str]:
         yield word.decode("utf-8", "replace")
 
 
-def _ok(answer: tuple[str, Sequence[bytes | tuple[bytes, bytes] | None]]) -> Sequence[bytes | tuple[bytes, bytes] | None]:
+def _ok(
+    answer: tuple[str, Sequence[bytes | tuple[bytes, bytes] | None]],
+) -> Sequence[bytes | tuple[bytes, bytes] | None]:
     """The data of an answer; the server's words as an error if it is not OK."""
     kind, data = answer
     if kind != "OK":

@@ -53,26 +53,38 @@ class Position:
         }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ImapWatch:
     """Watches one folder over one connection until that breaks."""
 
     settings: GmailSettings
     context: SourceContext
     intake: Intake
-    imap: Imap
-
-    @classmethod
-    async def connect(cls, settings: GmailSettings, context: SourceContext, intake: Intake) -> ImapWatch:
-        password = context.credentials.require("password")
-        try:
-            imap = await in_thread(lambda: Imap.connect(settings, password))
-        except Exception as error:
-            raise imap_trouble(error, settings) from error
-        return cls(settings, context, intake, imap)
 
     async def run(self) -> None:
         """Until the connection breaks, which raises an AieError, or nobody waits any more."""
+        password = self.context.credentials.require("password")
+        try:
+            imap = await in_thread(lambda: Imap.connect(self.settings, password))
+        except Exception as error:
+            raise imap_trouble(error, self.settings) from error
+        self.intake.works()
+        try:
+            await _Session(self.settings, self.context, self.intake, imap).run()
+        finally:
+            imap.cut()
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One connection."""
+
+    settings: GmailSettings
+    context: SourceContext
+    intake: Intake
+    imap: Imap
+
+    async def run(self) -> None:
         standing = await self._call(lambda: self.imap.open(self.settings.folder, readonly=True))
         position = await self._start(standing)
         idles = self.settings.idle and self.imap.can_idle

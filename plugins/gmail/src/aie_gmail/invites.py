@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar
-
 from aie_gmail.addresses import normal
 from aie_gmail.charsets import clean, one_line
 
@@ -33,6 +31,8 @@ def invite_of(texts: Iterable[str], timezone: ZoneInfo) -> dict[str, Any] | None
 def _invites(text: str, timezone: ZoneInfo) -> list[dict[str, Any]]:
     if len(text) > MAX_BYTES or text.count("\n") > MAX_LINES or len(re.findall(r"(?im)^BEGIN:", text)) > MAX_COMPONENTS:
         return []
+    from icalendar import Calendar  # noqa: PLC0415 - few mails need it, and it takes a while to import
+
     try:
         calendar = Calendar.from_ical(text)
         method = one_line(str(calendar.get("METHOD", "")), 40).upper() or "PUBLISH"

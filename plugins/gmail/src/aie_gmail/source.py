@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from aie.errors import AieError, ConfigError, RetryableError
 from aie.events import EventType
 from aie.sources import EventSource, SourceContext
-from aie_gmail.api_source import ApiWatch
 from aie_gmail.arrivals import SOURCE, UNREADABLE, Intake
-from aie_gmail.imap_source import ImapWatch
 from aie_gmail.settings import GmailSettings
 
 FIRST_PAUSE_S = 5.0
@@ -52,18 +50,17 @@ class Inbox:
 
     async def _session(self, context: SourceContext) -> None:
         """One connection, for as long as it lasts."""
+        # Only one of the two is needed, and what they are made with takes a while to import.
         intake = Intake.of(self.settings, context)
         try:
-            if self.settings.transport == "imap":
-                watch = await ImapWatch.connect(self.settings, context, intake)
-                _works(context)
-                try:
-                    await watch.run()
-                finally:
-                    watch.imap.cut()
+            if self.settings.transport == "gmail_api":
+                from aie_gmail.api_source import ApiWatch  # noqa: PLC0415
+
+                await ApiWatch(self.settings, context, intake).run()
             else:
-                async with ApiWatch.connect(self.settings, context, intake) as api_watch:
-                    await api_watch.run()
+                from aie_gmail.imap_source import ImapWatch  # noqa: PLC0415
+
+                await ImapWatch(self.settings, context, intake).run()
         finally:
             await intake.room.close()
 
@@ -83,11 +80,6 @@ class Inbox:
         context.log.error("no new mail until this is mended: %s (%s); %s", error, error.where, error.hint)
         while _fingerprint(context) == before:
             await context.clock.sleep(MENDED_CHECK_S)
-
-
-def _works(context: SourceContext) -> None:
-    if context.credentials.record is not None:
-        context.credentials.note(trouble="")
 
 
 def _fingerprint(context: SourceContext) -> object:

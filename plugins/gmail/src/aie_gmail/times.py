@@ -124,7 +124,7 @@ def _written(match: re.Match[str], text: str) -> Time | None:
         return None
     part = match["part"] if not match["bhour"] or ranged else None
     bare = not (marked or colon) or "clock" in (clock or "").lower()
-    start, guessed = _in_day(hour, said, part, ambiguous=bare or colon and hour <= 6 and len(match["ahour"]) == 1)
+    start, guessed = _in_day(hour, said, part, ambiguous=bare or (colon and hour <= 6 and len(match["ahour"]) == 1))
     if (
         half is None
         and said
