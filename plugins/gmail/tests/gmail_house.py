@@ -41,13 +41,12 @@ def letter(subject: str = "Hello", body: str = "Hi", **headers: str) -> bytes:
 def settings_for(account: Any = None, **more: Any) -> GmailSettings:
     """Settings for an account of a local Dovecot."""
     known: dict[str, Any] = {"address": "owner@example.org", "poll_interval_s": 1}
+    known |= {"imap_host": "127.0.0.1", "imap_port": 1, "imap_security": "none"}  # nothing is there
     if account is not None:
         known |= {
             "address": account.address,
             "user": account.name,
-            "imap_host": "127.0.0.1",
             "imap_port": account.port,
-            "imap_security": "none",
         }
     return GmailSettings.model_validate({**known, **more})
 

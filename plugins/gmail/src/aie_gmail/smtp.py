@@ -48,7 +48,9 @@ async def connect(settings: GmailSettings, password: str) -> SMTP:
     )
     try:
         await client.connect()
-        if client.supports_extension("auth") or settings.smtp_security != "none":
+        if client.last_ehlo_response is None:
+            await client.ehlo()
+        if client.supported_auth_methods or settings.smtp_security != "none":
             await client.login(settings.login, password)
         return client
     except BaseException as error:
