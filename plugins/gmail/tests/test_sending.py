@@ -42,7 +42,9 @@ def sink():
 
 @pytest.fixture
 def house(sink, tmp_path):
-    return House(tmp_path, settings_for(sent_copy="server", from_name="Example Ltd", **sink.settings), {"password": "secret"})
+    return House(
+        tmp_path, settings_for(sent_copy="server", from_name="Example Ltd", **sink.settings), {"password": "secret"}
+    )
 
 
 def handler(house: House, name: str = "send_email") -> ActionHandler:
@@ -51,7 +53,9 @@ def handler(house: House, name: str = "send_email") -> ActionHandler:
 
 def do(house: House, name: str = "send_email", *, key: str = "run_1/mail", context: Any = None, **params: Any) -> Any:
     action = handler(house, name)
-    known = {"to": "ada@example.com", "subject": "Hello", "body": "Hi"} if "subject" in action.params.model_fields else {}
+    known = (
+        {"to": "ada@example.com", "subject": "Hello", "body": "Hi"} if "subject" in action.params.model_fields else {}
+    )
     return asyncio.run(action.run(action.params.model_validate({**known, **params}), context or house.context(key)))
 
 
@@ -399,7 +403,10 @@ def test_the_request_shows_the_mail_as_it_will_go_out(house):
 
 def test_rules_can_ask_whether_everybody_is_known_and_whether_it_is_an_answer(sink, tmp_path):
     settings = settings_for(
-        contacts=["bo@example.com", "@partner.example"], contact_notes="People", contacts_from_sent=True, **sink.settings
+        contacts=["bo@example.com", "@partner.example"],
+        contact_notes="People",
+        contacts_from_sent=True,
+        **sink.settings,
     )
     house = House(tmp_path, settings, {"password": "secret"})
     (house.vault / "People").mkdir()

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from aie.actions import ActionHandler
+from aie.connections import Connection
 from aie.events import EventTypeSpec
 from aie.files import Files
 from aie.hookspecs import hookimpl
 from aie.sources import EventSource
 from aie_gmail import arrivals
 from aie_gmail.actions import action_handlers
+from aie_gmail.connecting import connection
 from aie_gmail.settings import GmailSettings
 from aie_gmail.source import inbox
 from aie_gmail.transport import Transport
@@ -36,6 +38,11 @@ def aie_event_sources(settings: GmailSettings) -> Sequence[EventSource]:
 @hookimpl
 def aie_action_handlers(settings: GmailSettings) -> Sequence[ActionHandler]:
     return action_handlers(settings, _mailbox, Files())
+
+
+@hookimpl
+def aie_connections(settings: GmailSettings) -> Sequence[Connection]:
+    return [connection(settings)]
 
 
 def _mailbox(settings: GmailSettings) -> Transport:
