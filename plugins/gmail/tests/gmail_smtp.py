@@ -29,6 +29,7 @@ class SmtpSink:
         self.on_taken: Callable[[bytes], None] = lambda _: None
         self.login_answer = login_answer
         self.logins: list[str] = []
+        self.hesitates: threading.Event | None = None  # set when asked for a recipient, which it then never answers
         self.arrived = threading.Event()
         self.port = _free_port()  # the controller cannot tell which one it got
         self._controller = Controller(
@@ -59,6 +60,9 @@ class SmtpSink:
         return AuthResult(success=False, handled=False, message=self.login_answer)
 
     async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if self.hesitates is not None:
+            self.hesitates.set()
+            await asyncio.sleep(60)
         if address in self.refuse:
             return self.refuse[address]
         envelope.rcpt_tos.append(address)

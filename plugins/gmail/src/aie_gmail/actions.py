@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from aie.actions import LOCKED_BY_DEFAULT, ActionContext, ActionHandler, Effect, LookUp
+from aie.actions import ActionContext, ActionHandler, Effect, LookUp
 from aie.errors import ActionError, AieError, ConfigError, ParameterError
 from aie.files import Files
 from aie.plain import Json
@@ -284,7 +284,7 @@ def action_handlers(
             params=ReplyToEmail,
             summary="answer a mail in its conversation, once it was approved",
             title_field=None,
-            locked_fields=LOCKED_BY_DEFAULT | {"email", "reply_all"},
+            locked_fields=frozenset({"email", "reply_all"}),
         ),
         replace(
             send_email,
