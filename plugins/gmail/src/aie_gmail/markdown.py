@@ -1,0 +1,17 @@
+"""Markdown as the HTML part of a mail."""
+
+from __future__ import annotations
+
+import html
+
+from markdown_it import MarkdownIt
+
+_PAGE = '<!doctype html><html><head><meta charset="utf-8"></head><body>{}</body></html>'
+
+
+def page(text: str, quoted: str = "") -> str:
+    """The text rendered; HTML in it is shown as it was typed, line ends stay. ``quoted`` is somebody else's: not rendered."""
+    body = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").render(text)
+    if quoted:
+        body += f"<blockquote>{html.escape(quoted).replace(chr(10), '<br>' + chr(10))}</blockquote>"
+    return _PAGE.format(body)

@@ -1,0 +1,164 @@
+"""Sending by SMTP; sent mail, drafts and labels by IMAP."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aie.actions import ActionContext, LookUp
+from aie.errors import ActionError, AieError
+from aie_gmail import smtp
+from aie_gmail.imap import Imap, connection, quoted
+from aie_gmail.outgoing import MARK, Outgoing
+from aie_gmail.settings import GmailSettings
+from aie_gmail.threads import in_thread
+from aie_gmail.transport import Change
+from aie_gmail.trouble import imap_trouble
+
+SHOWS_UP_WITHIN_S = 120.0  # a server that files sent mail by itself may take a while
+LOOK_EVERY_S = 3.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class OverImap:
+    """One mailbox, reached over connections that last for one call."""
+
+    settings: GmailSettings
+
+    async def send(self, mail: Outgoing, context: ActionContext) -> dict[str, Any]:
+        password = context.credentials.require("password")
+        message = await asyncio.to_thread(mail.message)
+        answer = await smtp.deliver(self.settings, password, mail.sender, mail.recipients, message)
+        result: dict[str, Any] = {"message_id": mail.message_id, "answer": answer}
+        if not self.settings.server_files_sent:
+            result["filed"] = await self._file(mail, message, context)
+        return result
+
+    async def _file(self, mail: Outgoing, message: bytes, context: ActionContext) -> bool:
+        """Put a copy among the sent mails; it is out in any case, so this must not fail the step."""
+
+        def file(imap: Imap) -> bool:
+            folder = imap.special("\\Sent") or imap.make("Sent")
+            imap.append(message, folder, ["\\Seen"])
+            return True
+
+        try:
+            return await self._call(file, context)
+        except AieError as error:
+            context.log.warning("the mail %s was sent, and no copy could be filed: %s", mail.message_id, error)
+            return False
+
+    async def look_for_sent(self, mail: Outgoing, context: ActionContext) -> LookUp:
+        """Found among the sent mails: it was sent. Not found: not sent where the server files mail by itself, else unknown.
+
+        aie files its copy after the server took the mail, so a copy that is missing says nothing.
+        """
+        loop = asyncio.get_running_loop()
+        patience_s = SHOWS_UP_WITHIN_S if self.settings.server_files_sent else 0.0
+        until = loop.time() + min(patience_s, max(0.0, context.timeout_s - 10))
+        while True:
+            if await self._call(lambda imap: bool(_sent(imap, mail)), context):
+                return LookUp(True, {"message_id": mail.message_id})
+            if loop.time() >= until:
+                return LookUp(False if self.settings.server_files_sent else None)
+            await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, until - loop.time())))
+
+    async def draft(self, mail: Outgoing, context: ActionContext) -> dict[str, Any]:
+        message = await asyncio.to_thread(mail.message, with_bcc=True)
+
+        def put(imap: Imap) -> str:
+            folder = imap.special("\\Drafts") or imap.make("Drafts")
+            imap.open(folder)
+            if not imap.with_header("Message-ID", mail.message_id):
+                imap.append(message, folder, ["\\Draft"])
+            return folder
+
+        return {"message_id": mail.message_id, "folder": await self._call(put, context)}
+
+    async def change(self, email: Mapping[str, Any], change: Change, context: ActionContext) -> dict[str, Any]:
+        return await self._call(lambda imap: _change(imap, email, change), context)
+
+    async def _call(self, function: Callable[[Imap], Result], context: ActionContext) -> Result:
+        password = context.credentials.require("password")
+        opened: list[Imap] = []
+
+        def work() -> Result:
+            with connection(self.settings, password, opened.append) as imap:
+                return function(imap)
+
+        def stop() -> None:
+            for imap in opened:
+                imap.cut()
+
+        try:
+            return await in_thread(work, stop)
+        except AieError:
+            raise
+        except Exception as error:
+            raise imap_trouble(error, self.settings) from error
+
+
+def _sent(imap: Imap, mail: Outgoing) -> list[int]:
+    """The mail among the sent ones: by its Message-ID, or by aie's own mark where a server gave it another."""
+    folder = imap.special("\\Sent")
+    if folder is None:
+        return []
+    imap.open(folder, readonly=True)
+    return imap.with_header("Message-ID", mail.message_id) or imap.with_header(MARK, mail.mark)
+
+
+def _change(imap: Imap, email: Mapping[str, Any], change: Change) -> dict[str, Any]:
+    folder = str(email.get("folder") or "INBOX")
+    uid = _find(imap, email, folder)
+    if change.read:
+        imap.store(uid, "+FLAGS", ["\\Seen"])
+    for sign, label in (("+", change.add_label), ("-", change.remove_label)):
+        if label and imap.at_gmail:
+            imap.store(uid, f"{sign}X-GM-LABELS", [quoted(label)])
+        elif label:
+            if not imap.takes_keywords():
+                raise ActionError("this mail server takes no labels", where=folder, hint="leave label_email out")
+            imap.store(uid, f"{sign}FLAGS", [keyword(label)])
+    if change.archive and imap.at_gmail:
+        imap.store(uid, "-X-GM-LABELS", ["\\\\Inbox"])
+    elif change.archive:
+        imap.move(uid, imap.special("\\Archive") or imap.special("\\All") or imap.make("Archive"))
+    return {"folder": folder, "uid": uid}
+
+
+def _find(imap: Imap, email: Mapping[str, Any], folder: str) -> int:
+    """Where the mail is now: at its UID if that still means the same mail, else wherever its Message-ID is found."""
+    message_id = str(email.get("message_id") or "")
+    try:
+        standing = imap.open(folder)
+        uid = email.get("uid")
+        if isinstance(uid, int) and standing.uidvalidity == email.get("uidvalidity") and imap.items([uid]):
+            return uid
+        found = imap.with_header("Message-ID", message_id) if message_id else []
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error:
+        found = []
+    for use in () if found or not message_id else ("\\All", "\\Archive"):
+        other = imap.special(use)
+        if other is not None:
+            imap.open(other)
+            found = imap.with_header("Message-ID", message_id)
+        if found:
+            break
+    if not found:
+        raise ActionError(
+            f"the mail {message_id or email.get('subject')!r} is not in the mailbox any more", where=folder
+        )
+    return found[-1]
+
+
+def keyword(label: str) -> str:
+    """A label as an IMAP keyword, which takes few characters."""
+    return re.sub(r"[^A-Za-z0-9_.$-]+", "_", label).strip("_") or "label"

@@ -1,0 +1,137 @@
+"""Reading a mail in a process of its own, so that no mail can hold up or take down aie.
+
+The child is started when there is a mail to read, told what to read on its standard input, and ended when it was idle
+for a while, took too long, or wanted too much memory. Run as ``python -m aie_gmail.reading`` it is that child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+from aie_gmail.mail import Attachment, Mail, Reader
+
+WITHIN_S = 20.0
+MEMORY_BYTES = 2_000_000_000
+_COMMAND = ("-I", "-m", "aie_gmail.reading")
+
+
+class UnreadableError(Exception):
+    """The mail could not be read: the process that tried did not come back with an answer."""
+
+
+@dataclass(slots=True)
+class ReadingRoom:
+    """One child process at a time. Give it mails one after the other; close it when there are none for a while."""
+
+    reader: Reader
+    within_s: float = WITHIN_S
+    command: Sequence[str] = _COMMAND
+    _child: asyncio.subprocess.Process | None = None
+
+    async def read(self, raw: bytes, received_at: dt.datetime) -> Mail:
+        """The mail; :class:`UnreadableError` when it took too long or the process ended."""
+        child = await self._open()
+        request = {
+            "size": len(raw),
+            "received_at": received_at.isoformat(),
+            "timezone": self.reader.timezone.key,
+            "day_first": self.reader.day_first,
+            "trusted_host": self.reader.trusted_host,
+        }
+        try:
+            async with asyncio.timeout(self.within_s):
+                return await _ask(child, request, raw)
+        except TimeoutError:
+            await self.close()
+            raise UnreadableError(f"it took more than {self.within_s:g} s to read") from None
+        except (OSError, EOFError, ValueError) as error:  # an IncompleteReadError is an EOFError
+            await self.close()
+            raise UnreadableError(f"the process that read it ended: {type(error).__name__}") from None
+        except BaseException:  # cancelled in the middle of an answer
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+    async def _open(self) -> asyncio.subprocess.Process:
+        if self._child is None or self._child.returncode is not None:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=2**20,
+            )
+        return self._child
+
+
+@contextlib.asynccontextmanager
+async def reading_room(reader: Reader) -> AsyncIterator[ReadingRoom]:
+    """A place to read mails in, closed at the end."""
+    room = ReadingRoom(reader)
+    try:
+        yield room
+    finally:
+        await room.close()
+
+
+async def _ask(child: asyncio.subprocess.Process, request: dict[str, Any], raw: bytes) -> Mail:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(json.dumps(request).encode() + b"\n" + raw)
+    await child.stdin.drain()
+    sizes = json.loads(await child.stdout.readline())
+    data = json.loads(await child.stdout.readexactly(sizes["data"]))
+    attachments = [await child.stdout.readexactly(described["size_bytes"]) for described in data["attachments"]]
+    return Mail(
+        data,
+        tuple(
+            Attachment(described["filename"], described["content_type"], content)
+            for described, content in zip(data["attachments"], attachments, strict=True)
+        ),
+    )
+
+
+# --- the child -----------------------------------------------------------------------------------------------------
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Read mails until there are no more."""
+    while line := source.readline():
+        request = json.loads(line)
+        raw = source.read(request["size"])
+        reader = Reader(ZoneInfo(request["timezone"]), request["day_first"], request["trusted_host"])
+        mail = reader.read(raw, dt.datetime.fromisoformat(request["received_at"]))
+        data = json.dumps(mail.data).encode()
+        sink.write(json.dumps({"data": len(data)}).encode() + b"\n" + data)
+        for attachment in mail.attachments:
+            sink.write(attachment.content)
+        sink.flush()
+
+
+def _limit_memory() -> None:
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    with contextlib.suppress(ValueError, OSError):  # a lower limit is in force already
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+if __name__ == "__main__":
+    _limit_memory()
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):  # Ctrl-C goes to the whole group: aie ends us
+        serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,434 @@
+"""Mail out: what it looks like, what servers refuse, and that nothing is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from gmail_house import House, letter, settings_for
+from gmail_smtp import SmtpSink
+from pydantic import ValidationError
+
+from aie.actions import ActionHandler, LookUp
+from aie.errors import ActionError, ConfigError, RetryableError, UncertainError
+from aie_gmail import plugin
+
+ADA = {
+    "event_type": "email_received",
+    "data": {
+        "from_address": "ada@example.com",
+        "sender": "Ada <ada@example.com>",
+        "to": ["owner@example.org", "Bo@example.com"],
+        "cc": ["cy@example.com"],
+        "subject": "Budget",
+        "message_id": "<1@example.com>",
+        "references": ["<0@example.com>"],
+        "body_new": "How much?\n![x](http://tracker.example/)",
+        "date": "2026-11-23T09:00:00+01:00",
+        "dmarc": "pass",
+        "auto_submitted": None,
+        "list_id": None,
+    },
+}
+
+
+@pytest.fixture
+def sink():
+    with SmtpSink() as server:
+        yield server
+
+
+@pytest.fixture
+def house(sink, tmp_path):
+    return House(
+        tmp_path, settings_for(sent_copy="server", from_name="Example Ltd", **sink.settings), {"password": "secret"}
+    )
+
+
+def handler(house: House, name: str = "send_email") -> ActionHandler:
+    return next(one for one in plugin.aie_action_handlers(house.settings) if one.name == name)
+
+
+def do(house: House, name: str = "send_email", *, key: str = "run_1/mail", context: Any = None, **params: Any) -> Any:
+    action = handler(house, name)
+    known = (
+        {"to": "ada@example.com", "subject": "Hello", "body": "Hi"} if "subject" in action.params.model_fields else {}
+    )
+    return asyncio.run(action.run(action.params.model_validate({**known, **params}), context or house.context(key)))
+
+
+def look(house: House, context: Any = None, **params: Any) -> LookUp:
+    action = handler(house)
+    known = {"to": "ada@example.com", "subject": "Hello", "body": "Hi"}
+    return asyncio.run(action.look_up(action.params.model_validate({**known, **params}), context or house.context()))
+
+
+# --- what goes out ---------------------------------------------------------------------------------------------------
+
+
+def test_what_the_original_workflow_asks_for_is_sent(house, sink):
+    result = do(
+        house,
+        to="customer@example.com",
+        subject="Invoice INV-2026-001 - $5000",
+        body="Dear Customer,\n\nYour invoice is **ready**.\n\nBest regards,\nAI Employee",
+        priority="normal",
+    )
+    (mail,) = sink.mails
+    assert result == {
+        "message_id": mail["Message-ID"],
+        "answer": "250 2.0.0 taken",
+        "to": ["customer@example.com"],
+        "subject": "Invoice INV-2026-001 - $5000",
+    }
+    assert sink.taken[0][:2] == ("owner@example.org", ["customer@example.com"])
+    assert dict(mail.items()) | {"Message-ID": "", "X-Aie-Id": "", "Content-Type": ""} == {
+        "Message-ID": "",
+        "Date": "Mon, 23 Nov 2026 09:00:00 +0100",
+        "From": "Example Ltd <owner@example.org>",
+        "To": "customer@example.com",
+        "Subject": "Invoice INV-2026-001 - $5000",
+        "Auto-Submitted": "auto-generated",
+        "X-Aie-Id": "",
+        "MIME-Version": "1.0",
+        "Content-Type": "",
+    }
+    assert mail.get_body(("plain",)).get_content() == (
+        "Dear Customer,\n\nYour invoice is **ready**.\n\nBest regards,\nAI Employee\n"
+    )
+    assert "<p>Your invoice is <strong>ready</strong>.</p>\n<p>Best regards,<br>\nAI Employee</p>" in (
+        mail.get_body(("html",)).get_content().replace("<br />", "<br>")
+    )
+
+
+def test_html_in_the_text_stays_text(house, sink):
+    do(house, body="<script>alert(1)</script> <b>x</b>")
+    page = sink.mails[0].get_body(("html",)).get_content()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &lt;b&gt;x&lt;/b&gt;" in page
+
+
+def test_the_hidden_recipients_are_hidden_and_priority_and_files_are_there(house, sink):
+    (house.vault / "Invoices").mkdir()
+    (house.vault / "Invoices" / "INV 1.pdf").write_bytes(b"%PDF-1.4")
+    do(
+        house,
+        to="Ada <ada@example.com>, bo@example.com",
+        cc=["cy@example.com"],
+        bcc="di@example.com",
+        priority="high",
+        attachments=["Invoices/INV 1.pdf"],
+        html="<p>Mine</p>",
+    )
+    (mail,) = sink.mails
+    assert sink.taken[0][1] == ["ada@example.com", "bo@example.com", "cy@example.com", "di@example.com"]
+    assert (mail["To"], mail["Cc"], mail["Bcc"]) == ("ada@example.com, bo@example.com", "cy@example.com", None)
+    assert (mail["Importance"], mail["X-Priority"]) == ("high", "1")
+    assert mail.get_body(("html",)).get_content() == "<p>Mine</p>\n"
+    (attached,) = mail.iter_attachments()
+    assert (attached.get_filename(), attached.get_content_type(), attached.get_content()) == (
+        "INV 1.pdf", "application/pdf", b"%PDF-1.4",
+    )  # fmt: skip
+
+
+def test_everything_that_goes_out_is_plain_ascii_also_with_umlauts_and_emoji(house, sink):
+    do(house, subject="Grüße 🎉 " + "wort " * 60, body="Käse für müde Füße 🎉")
+    raw = sink.taken[0][2]
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    (mail,) = sink.mails
+    assert mail["Subject"] == ("Grüße 🎉 " + "wort " * 60).strip()
+    assert mail.get_body(("plain",)).get_content() == "Käse für müde Füße 🎉\n"
+
+
+def test_a_template_cannot_inject_headers(house, sink):
+    do(house, subject="Hello\r\nBcc: evil@example.com\r\n\r\nbody")
+    (mail,) = sink.mails
+    assert (mail["Subject"], mail["Bcc"], sink.taken[0][1]) == (
+        "Hello Bcc: evil@example.com body", None, ["ada@example.com"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("to", "complaint"),
+    [
+        ("nobody", "to is not a mail address: 'nobody'"),
+        ("", "to is empty: write at least one address"),
+        ("a@example.com\r\nBcc: evil@example.com", "to has a line break in it"),
+        ("jürgen@example.com", "to has letters before the @ that many mail servers do not take: 'jürgen@example.com'"),
+        ("a@example.com, oops", "to is not a mail address: 'a@example.com, oops'"),
+    ],
+)
+def test_recipients_that_cannot_work_are_refused_before_anybody_is_asked(house, to, complaint):
+    with pytest.raises(ValidationError, match="(?s)" + complaint.replace("(", "\\(")):
+        handler(house).params.model_validate({"to": to, "subject": "x", "body": "y"})
+
+
+def test_a_domain_with_umlauts_is_written_as_the_network_wants_it(house, sink):
+    do(house, to="info@münchen.example")
+    assert sink.taken[0][1] == ["info@xn--mnchen-3ya.example"]
+
+
+@pytest.mark.parametrize("path", ["aie.toml", "../secret.txt", "Logs/audit.jsonl", "missing.pdf", ".obsidian/app.json"])
+def test_files_that_are_not_a_workflows_to_send_are_not_sent(house, sink, path):
+    (house.vault / "aie.toml").write_text("x")
+    with pytest.raises((ActionError, Exception)) as found:
+        do(house, attachments=[path])
+    assert found.type.__name__ in {"ActionError", "ParameterError"}
+    assert sink.taken == []
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_when_one_of_several_recipients_is_refused_nobody_gets_it(house, sink):
+    sink.refuse["bo@example.com"] = "550 5.1.1 no such user"
+    with pytest.raises(ActionError) as found:
+        do(house, to=["ada@example.com", "bo@example.com"])
+    assert str(found.value) == (
+        "the mail server refused the recipient bo@example.com: 550 5.1.1 no such user; "
+        "nobody was sent the mail, those it would have taken included"
+    )
+    assert not isinstance(found.value, (RetryableError, UncertainError))
+    assert sink.taken == []
+
+
+def test_greylisting_is_worth_another_try_and_then_it_is_sent_once(house, sink):
+    sink.refuse["ada@example.com"] = "451 4.7.1 greylisted, try again later"
+    with pytest.raises(RetryableError, match="greylisted"):
+        do(house)
+    del sink.refuse["ada@example.com"]
+    do(house)
+    assert len(sink.taken) == 1
+
+
+def test_the_daily_limit_is_worth_a_try_tomorrow(house, sink):
+    sink.answers = ["550 5.4.5 Daily user sending limit exceeded"]
+    with pytest.raises(RetryableError) as found:
+        do(house)
+    assert found.value.retry_after_s == 86_400
+
+
+@pytest.mark.parametrize(("answer", "kind"), [("554 5.7.1 spam", ActionError), ("452 4.3.1 full", RetryableError)])
+def test_a_no_after_the_whole_mail_means_it_was_not_sent(house, sink, answer, kind):
+    sink.answers = [answer]
+    with pytest.raises(kind, match=answer) as found:
+        do(house)
+    assert found.type is kind
+
+
+def test_a_mail_larger_than_the_server_takes_is_not_begun(house, tmp_path):
+    with SmtpSink(size_limit=10_000) as sink:
+        house = House(tmp_path, settings_for(sent_copy="server", **sink.settings), {"password": "secret"})
+        with pytest.raises(ActionError, match="the server takes at most 10000"):
+            do(house, body="x" * 20_000)
+
+
+def test_a_wrong_password_says_so_and_what_to_do(sink, tmp_path):
+    house = House(tmp_path, settings_for(**sink.settings), {"password": "not it"})
+    with pytest.raises(ConfigError) as found:
+        do(house)
+    assert str(found.value).startswith("the mail server does not accept the password of 'owner@example.org': 535")
+    assert "not it" not in f"{found.value}{found.value.hint}"
+
+
+def test_google_asking_for_an_app_password_is_said_in_plain_words(tmp_path):
+    with SmtpSink(login_answer="534 5.7.9 Application-specific password required") as sink:
+        house = House(tmp_path, settings_for(**sink.settings), {"password": "secret"})
+        with pytest.raises(ConfigError) as found:
+            do(house)
+    assert str(found.value) == "the mail server wants an app password"
+    assert "https://myaccount.google.com/apppasswords" in found.value.hint
+
+
+def test_a_server_that_is_not_there_is_worth_another_try(tmp_path):
+    with SmtpSink() as sink:
+        settings = sink.settings
+    house = House(tmp_path, settings_for(**settings), {"password": "secret"})
+    with pytest.raises(RetryableError, match="nothing answers there"):
+        do(house)
+
+
+def test_nothing_connected_says_how_to(sink, tmp_path):
+    house = House(tmp_path, settings_for(**sink.settings))
+    with pytest.raises(ConfigError) as found:
+        do(house)
+    assert (str(found.value), found.value.hint) == ("gmail is not connected", "aie connect gmail")
+
+
+# --- sent once -------------------------------------------------------------------------------------------------------
+
+
+def test_silence_after_the_mail_was_given_means_that_nobody_knows(sink, tmp_path):
+    house = House(tmp_path, settings_for(sent_copy="server", timeout_s=0.5, **sink.settings), {"password": "secret"})
+    sink.delay_s = 3
+    with pytest.raises(UncertainError, match="did not say whether it took it"):
+        do(house)
+    assert len(sink.taken) == 1
+
+
+def test_every_attempt_at_a_step_writes_the_same_message_id_and_other_steps_another(house, sink):
+    do(house, key="run_1/mail")
+    do(house, key="run_1/mail")
+    do(house, key="run_2/mail")
+    first, again, other = [mail["Message-ID"] for mail in sink.mails]
+    assert first == again
+    assert other not in (first, None)
+
+
+def both(account, sink: SmtpSink, folder, **more: Any) -> House:
+    return House(folder, settings_for(account, **{**sink.settings, **more}), {"password": "secret"})
+
+
+def test_a_copy_is_filed_among_the_sent_mails_and_found_again(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path)
+    assert look(house) == LookUp(None)
+    assert do(house)["filed"] is True
+    (copy,) = dovecot.raws("Sent")
+    assert copy.replace(b"\r\n", b"\n").strip() == sink.taken[0][2].replace(b"\r\n", b"\n").strip()
+    found = look(house)
+    assert (found.happened, found.result["to"]) == (True, ["ada@example.com"])
+    assert look(house, house.context("run_2/mail")) == LookUp(None)
+
+
+def test_where_the_server_files_sent_mail_a_missing_one_was_not_sent(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path, sent_copy="server")
+    context = house.context(timeout_s=10.5)
+    assert look(house, context) == LookUp(False)
+    sink.on_taken = lambda raw: dovecot.append(raw, "Sent")
+    do(house)
+    assert look(house, context).happened is True
+
+
+def test_a_mail_that_the_server_gave_another_message_id_is_found_by_aies_own_mark(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path, sent_copy="server")
+    sink.on_taken = lambda raw: dovecot.append(raw.replace(b"Message-ID: <aie.", b"Message-ID: <other."), "Sent")
+    do(house)
+    assert look(house, house.context(timeout_s=10.5)).happened is True
+
+
+def test_a_copy_that_cannot_be_filed_does_not_fail_a_mail_that_is_out(sink, tmp_path):
+    house = House(
+        tmp_path,
+        settings_for(imap_host="127.0.0.1", imap_port=1, imap_security="none", **sink.settings),
+        {"password": "secret"},
+    )
+    assert do(house)["filed"] is False
+    assert len(sink.taken) == 1
+
+
+# --- drafts, answers, tidying ----------------------------------------------------------------------------------------
+
+
+def test_a_draft_is_put_among_the_drafts_once_and_sent_to_nobody(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path)
+    assert [do(house, "create_draft", bcc="di@example.com")["folder"] for _ in range(2)] == ["Drafts", "Drafts"]
+    (raw,) = dovecot.raws("Drafts")
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert (mail["Subject"], mail["Bcc"], sink.taken) == ("Hello", "di@example.com", [])
+
+
+def test_an_answer_stays_in_the_conversation(house, sink):
+    do(house, "reply_to_email", body="About **500**.", context=house.context(event=ADA))
+    (mail,) = sink.mails
+    assert (mail["To"], mail["Subject"], mail["In-Reply-To"], mail["References"]) == (
+        "ada@example.com", "Re: Budget", "<1@example.com>", "<0@example.com> <1@example.com>",
+    )  # fmt: skip
+    assert mail.get_body(("plain",)).get_content() == (
+        "About **500**.\n\n> 2026-11-23 09:00, Ada <ada@example.com>:\n> How much?\n> ![x](http://tracker.example/)\n"
+    )
+    assert "<img" not in mail.get_body(("html",)).get_content()
+
+
+def test_an_answer_to_all_leaves_oneself_out(house, sink):
+    do(house, "reply_to_email", body="x", reply_all=True, quote=False, context=house.context(event=ADA))
+    assert sink.taken[0][1] == ["ada@example.com", "Bo@example.com", "cy@example.com"]
+
+
+def test_a_very_long_message_id_is_not_folded_to_pieces(house, sink):
+    long = f"<{'a' * 200}@example.com>"
+    event = {**ADA, "data": {**ADA["data"], "message_id": long, "references": [f"<{'b' * 150}@x>"] * 4}}
+    do(house, body="x", reply_to_event=True, context=house.context(event=event))
+    assert f"In-Reply-To: {long}\r\n".encode() in sink.taken[0][2]
+
+
+@pytest.mark.parametrize("told", [{"auto_submitted": "auto-replied"}, {"list_id": "<news.example.com>"}])
+def test_a_program_is_answered_only_when_a_person_said_so(house, sink, told):
+    event = {**ADA, "data": {**ADA["data"], **told}}
+    with pytest.raises(ActionError, match="not written by a person"):
+        do(house, "reply_to_email", body="x", context=house.context(event=event))
+    do(house, "reply_to_email", body="x", context=house.context(event=event, approval={"approved": True}))
+    assert len(sink.taken) == 1
+
+
+def test_an_answer_without_a_mail_to_answer_says_what_to_do(house):
+    with pytest.raises(ActionError, match="no mail started this run"):
+        do(house, "reply_to_email", body="x")
+
+
+def test_labels_reading_and_archiving_on_a_real_server(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path)
+    raw = letter("Invoice 7", Message_ID="<seven@example.com>")
+    dovecot.deliver(raw)
+    client = dovecot.imap()
+    client.select("INBOX")
+    email = {"folder": "INBOX", "uid": 1, "uidvalidity": -1, "message_id": "<seven@example.com>"}  # found by its id
+    for name, params in (("label_email", {"label": "Big invoices"}), ("mark_read", {})):
+        for _ in range(2):
+            assert do(house, name, email=email, **params) == {"folder": "INBOX", "uid": 1}
+    client.noop()
+    flags = client.fetch("1", "(FLAGS)")[1][0]
+    assert (b"Big_invoices" in flags, b"\\Seen" in flags) == (True, True)
+    do(house, "label_email", email=email, label="Big invoices", remove=True)
+    do(house, "archive_email", email=email)
+    do(house, "archive_email", email=email)  # it is in the archive now, and stays there
+    assert (len(dovecot.raws("INBOX")), len(dovecot.raws("Archive"))) == (0, 1)
+    with pytest.raises(ActionError, match="not in the mailbox any more"):
+        do(house, "mark_read", email={**email, "message_id": "<none@example.com>"})
+    client.logout()
+
+
+# --- for the person and for rules ------------------------------------------------------------------------------------
+
+
+def test_the_request_shows_the_mail_as_it_will_go_out(house):
+    action = handler(house)
+    params = action.params.model_validate({"to": "ada@example.com", "bcc": "x@y.example", "subject": "S", "body": "B"})
+    assert action.preview(params, house.context()) == (
+        "- From: owner@example.org\n- To: ada@example.com\n- Bcc: x@y.example\n- Subject: S\n\nB\n"
+    )
+    assert (action.note_kind, action.asks_first, action.locked) == ("EMAIL", True, {"to", "cc", "bcc"})
+
+
+def test_rules_can_ask_whether_everybody_is_known_and_whether_it_is_an_answer(sink, tmp_path):
+    settings = settings_for(
+        contacts=["bo@example.com", "@partner.example"],
+        contact_notes="People",
+        contacts_from_sent=True,
+        **sink.settings,
+    )
+    house = House(tmp_path, settings, {"password": "secret"})
+    (house.vault / "People").mkdir()
+    (house.vault / "People" / "Cy.md").write_text("---\nemail: Cy@example.com\n---\n")
+    house.cache_dir.mkdir()
+    (house.cache_dir / "written-to.json").write_text('{"addresses": ["di@example.com"], "position": "1"}')
+    action = handler(house)
+
+    def facts(to: Any, event: Any = None) -> Any:
+        params = action.params.model_validate({"to": to, "subject": "S", "body": "B"})
+        return action.facts(params, house.context(event=event))
+
+    known = ["BO@example.com", "any@partner.example", "cy@example.com", "di@example.com", "owner@example.org"]
+    assert [facts(one)["known_contact"] for one in known] == [True] * 5
+    assert facts(["bo@example.com", "ada@example.com"], ADA) == {
+        "recipients": ["bo@example.com", "ada@example.com"],
+        "recipient_count": 2,
+        "recipient_domains": ["example.com"],
+        "known_contact": False,
+        "unknown_recipients": ["ada@example.com"],
+        "is_reply": False,
+        "sender_verified": True,
+        "attachment_count": 0,
+    }
+    assert facts("ADA@example.com", ADA)["is_reply"] is True
