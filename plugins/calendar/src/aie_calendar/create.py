@@ -78,7 +78,9 @@ class CreateCalendarEvent(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str = Field(description="what it is, in one line", min_length=1, max_length=1000, examples=["Budget meeting"])
+    title: str = Field(
+        description="what it is, in one line", min_length=1, max_length=1000, examples=["Budget meeting"]
+    )
     date: Day = Field(description="the day, or day and time in one", examples=["2026-02-16", "2026-02-16T14:00+01:00"])
     time: Annotated[Time, maybe(read_time)] = Field(
         default=None, description="when it begins; without a time it is a whole day", examples=["14:00", "2:30 pm"]
@@ -148,6 +150,14 @@ def path_of(settings: CalendarSettings, name: str, href: str) -> str:
     return f"{calendar.folder.rstrip('/')}/{href}" if calendar.provider == "ics" else href
 
 
+def told_guests(settings: CalendarSettings, name: str) -> str:
+    """Whether attendees hear of it, as a sentence."""
+    calendar = settings.all[name]
+    if calendar.provider == "google" and calendar.notify_guests != "none":
+        return "Google writes to them."
+    return "Nobody writes to them."
+
+
 def span_of(params: CreateCalendarEvent, context: ActionContext) -> Span:
     """When it takes place; :class:`ActionError` when the parts contradict each other."""
     zone = named(params.timezone) if params.timezone else context.timezone
@@ -213,7 +223,7 @@ async def _preview(params: CreateCalendarEvent, context: ActionContext) -> str:
     if params.reminders:
         lines.append("Reminders, minutes before: " + ", ".join(map(str, params.reminders)))
     if params.attendees:
-        lines.append(f"Listed as attendees: {', '.join(params.attendees)}. aie sends them no invitation.")
+        lines.append(f"Attendees: {', '.join(params.attendees)}. {told_guests(context.settings, name)}")
     start, end = found.instants(context.timezone)
     there, problems = await look_into(context, context.settings.all, start, end)
     lines += ["", *conflict_lines(there, problems, context.timezone)]

@@ -51,6 +51,14 @@ def without_occurrence(data: bytes, uid: str, occurrence: Occurrence, now: datet
     return _file(data, new, Changes())
 
 
+def without(data: bytes, uid: str, zone: ZoneInfo) -> bytes | None:
+    """The file without all that this UID has in it; None when nothing else is in there."""
+    own = {block: () for block, _ in entries(data, uid, zone)}
+    if len(own) == len(content_lines.cut(data).events):
+        return None
+    return _file(data, own, Changes())
+
+
 def _members(data: bytes, uid: str, zone: ZoneInfo) -> tuple[Block | None, dict[str, Block]]:
     """The block of the series, and those of moved occurrences by their original start."""
     found = entries(data, uid, zone)
@@ -58,9 +66,7 @@ def _members(data: bytes, uid: str, zone: ZoneInfo) -> tuple[Block | None, dict[
         raise ActionError("the entry cannot be read, so it cannot be changed", where=uid)
     masters = [block for block, event in found if "RECURRENCE-ID" not in event]
     others = {
-        occurrence_id(moment(event, "RECURRENCE-ID"), zone): block
-        for block, event in found
-        if "RECURRENCE-ID" in event
+        occurrence_id(moment(event, "RECURRENCE-ID"), zone): block for block, event in found if "RECURRENCE-ID" in event
     }
     return (masters[-1] if masters else None), others
 
@@ -113,9 +119,7 @@ def _file(data: bytes, new: Mapping[Block, Sequence[str]], changes: Changes) -> 
     """The file with some blocks replaced, and with the zones that the changes need."""
     lines = content_lines.unfolded(data)
     for block, replacement in new.items():
-        first = next(
-            place for place in range(len(lines)) if tuple(lines[place : place + len(block)]) == block
-        )
+        first = next(place for place in range(len(lines)) if tuple(lines[place : place + len(block)]) == block)
         lines[first : first + len(block)] = replacement
     if changes.span is not None and not changes.span.all_day:
         event = Event()

@@ -11,6 +11,7 @@ import icalendar
 from icalendar import Alarm, Event, vCalAddress, vRecur
 
 from aie_calendar import content_lines, rules
+from aie_calendar.series import moment
 from aie_calendar.times import Span
 
 PRODID = "-//aie//aie-calendar//EN"
@@ -103,7 +104,7 @@ def zone_blocks(event: Event) -> dict[str, list[str]]:
     """The definitions of the zones an entry is in, by name, from its year on for some years."""
     calendar = icalendar.Calendar()
     calendar.add_component(event)
-    start = event["DTSTART"].dt
+    start: date = moment(event, "DTSTART")
     calendar.add_missing_timezones(first_date=date(start.year, 1, 1), last_date=date(start.year + 10, 1, 1))
     zones = [part for part in calendar.subcomponents if part.name == "VTIMEZONE"]
     return {str(zone["TZID"]): content_lines.unfolded(zone.to_ical())[:-1] for zone in zones}

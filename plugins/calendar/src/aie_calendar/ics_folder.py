@@ -36,7 +36,7 @@ class IcsFolder:
     async def window(self, start: datetime, end: datetime) -> list[Stored]:
         return list((await asyncio.to_thread(self._pull, {})).changed.values())
 
-    async def find(self, uid: str) -> Stored | None:
+    async def find(self, uid: str, original: str = "") -> Stored | None:
         return await asyncio.to_thread(self._find, uid)
 
     async def create(self, draft: Draft) -> tuple[Stored, bool]:
@@ -55,25 +55,24 @@ class IcsFolder:
 
     def _pull(self, known: Mapping[str, str]) -> Pulled:
         changed: dict[str, Stored] = {}
-        same: set[str] = set()
         problems: dict[str, str] = {}
+        names: list[str] = []
         try:
             with self._open(create=False) as folder:
-                for name in _calendar_files(folder):
+                names = _calendar_files(folder)
+                for name in names:
                     etag, data, problem = self._look(folder, name, known.get(name))
                     if problem:
                         problems[name] = problem
-                    if etag and data is None:
-                        same.add(name)
-                    elif data is not None:
+                    if data is not None:
                         changed[name] = Stored(name, etag, data)
         except FileNotFoundError:
             if known:  # a disk that is not there right now is no reason to call everything cancelled
                 raise RetryableError(f"the folder {self._folder!r} is not there", where=self._folder) from None
-        return Pulled(changed, frozenset(known) - same - changed.keys(), True, frozenset(same), problems)
+        return Pulled(changed, frozenset(known.keys() - set(names)), problems)
 
     def _look(self, folder: Folder, name: str, known: str | None) -> tuple[str, bytes | None, str]:
-        """The etag, the content if it is not the known one, and what is wrong. A file that cannot be read stays."""
+        """The etag, the content if it is not the known one, and what is wrong."""
         status = folder.stat(name)
         if status is None:
             return "", None, ""
@@ -87,7 +86,7 @@ class IcsFolder:
             with folder.open(name) as file:
                 data = file.read(self._max_bytes + 1)
         except OSError as error:
-            return known or "", None, f"cannot be read: {error.strerror}"
+            return "", None, f"cannot be read: {error.strerror}"
         etag = _etag(data)
         if time.time() - status.st_mtime > SETTLED_S:
             self._seen[name] = (stands, etag)
@@ -157,7 +156,9 @@ def _calendar_files(folder: Folder) -> list[str]:
     names = sorted(
         entry.name
         for entry in folder.scan()
-        if entry.name.lower().endswith(".ics") and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
+        if entry.name.lower().endswith(".ics")
+        and not entry.name.startswith(".")
+        and entry.is_file(follow_symlinks=False)
     )
     return names[:MAX_FILES]
 

@@ -32,14 +32,14 @@ class IcsUrl:
         ask = self._validators if HREF in known else {}
         found = await self._get(ask)
         if found is None or found.etag == known.get(HREF):
-            return Pulled(whole=True, same=frozenset(known))
-        return Pulled({HREF: found}, frozenset(), True)
+            return Pulled()
+        return Pulled({HREF: found})
 
     async def window(self, start: datetime, end: datetime) -> list[Stored]:
         found = await self._get({})
         return [found] if found else []
 
-    async def find(self, uid: str) -> Stored | None:
+    async def find(self, uid: str, original: str = "") -> Stored | None:
         self._refuse()
 
     async def create(self, draft: Draft) -> tuple[Stored, bool]:

@@ -110,9 +110,7 @@ async def look_into(
     return found, {name: problem for name, (_, problem) in zip(chosen, answers, strict=True) if problem}
 
 
-def _expanded(
-    house: House, name: str, objects: Iterable[Stored], start: datetime, end: datetime
-) -> list[Occurrence]:
+def _expanded(house: House, name: str, objects: Iterable[Stored], start: datetime, end: datetime) -> list[Occurrence]:
     limit = house.settings.all[name].max_events
     series: dict[str, Series] = {}
     for stored in objects:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Event
+from icalendar import Component, Event
 
 from aie_calendar import content_lines, rules
 from aie_calendar.series import Series, moment
@@ -45,7 +46,7 @@ def read(data: bytes, zone: ZoneInfo, *, href: str = "", max_events: int = 20_00
         return Reading(problems={"": "breaks off before its end"}, usable=False)
     problems: dict[str, str] = {}
     zones = Zones(blocks.zones, zone)
-    grouped: dict[str, list[tuple[Event, Sequence[str]]]] = {}
+    grouped: dict[str, list[tuple[Component, Sequence[str]]]] = {}
     for block in blocks.events[:max_events]:
         uid = _uid(block)
         event, problem = _event(block, zones)
@@ -65,7 +66,7 @@ def read(data: bytes, zone: ZoneInfo, *, href: str = "", max_events: int = 20_00
     return Reading(series, problems)
 
 
-def entries(data: bytes, uid: str, zone: ZoneInfo) -> list[tuple[tuple[str, ...], Event]]:
+def entries(data: bytes, uid: str, zone: ZoneInfo) -> list[tuple[tuple[str, ...], Component]]:
     """The blocks of one UID that can be read, as they stand in the file, with what they say."""
     blocks = content_lines.cut(data)
     zones = Zones(blocks.zones, zone)
@@ -78,7 +79,7 @@ def _uid(block: Sequence[str]) -> str:
     return uid or f"without-uid-{_mark([block])[:24]}"
 
 
-def _event(block: Sequence[str], zones: Zones) -> tuple[Event | None, str]:
+def _event(block: Sequence[str], zones: Zones) -> tuple[Component | None, str]:
     """The entry of a block, if it can be used, and what is wrong with it."""
     if len(block) > MAX_ENTRY_LINES or sum(map(len, block)) > MAX_ENTRY_CHARS:
         return None, f"is larger than any appointment ({len(block)} lines), and is left out"
@@ -106,13 +107,13 @@ def _event(block: Sequence[str], zones: Zones) -> tuple[Event | None, str]:
     return event, problem
 
 
-def _series(uid: str, href: str, members: Sequence[tuple[Event, Sequence[str]]]) -> tuple[Series | None, str]:
+def _series(uid: str, href: str, members: Sequence[tuple[Component, Sequence[str]]]) -> tuple[Series | None, str]:
     masters = [event for event, _ in members if "RECURRENCE-ID" not in event]
     overrides = [event for event, _ in members if "RECURRENCE-ID" in event]
     master = max(masters, key=_sequence) if masters else None
     problem = "is there several times; the newest counts" if len(masters) > 1 else ""
     if master is not None and "RRULE" in master:
-        rule = master["RRULE"]
+        rule: Any = master["RRULE"]
         why = "repeats by several rules" if isinstance(rule, list) else rules.refusal(rule)
         if why:
             del master["RRULE"]
@@ -128,7 +129,7 @@ def _values(block: Sequence[str]) -> int:
     return sum(1 + line.count(",") for line in block if line[:6].upper() in ("EXDATE", "RDATE:", "RDATE;"))
 
 
-def _sequence(event: Event) -> int:
+def _sequence(event: Component) -> int:
     try:
         return int(event.get("SEQUENCE", 0))
     except (TypeError, ValueError):

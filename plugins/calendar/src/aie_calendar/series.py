@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import icalendar
 import recurring_ical_events
-from icalendar import Event
+from icalendar import Component
 
 from aie_calendar import rules
 from aie_calendar.times import instant
@@ -30,7 +30,7 @@ class Occurrence:
     end: datetime
     own_start: datetime | date
     original: str  # which one of its series: the start it had before it was moved, UTC or a date
-    event: Event
+    event: Component
 
     @property
     def all_day(self) -> bool:
@@ -52,12 +52,12 @@ class Series:
 
     uid: str
     href: str
-    master: Event | None
-    overrides: tuple[Event, ...]
+    master: Component | None
+    overrides: tuple[Component, ...]
     fingerprint: str  # of everything but bookkeeping such as DTSTAMP
 
     @property
-    def face(self) -> Event:
+    def face(self) -> Component:
         """The entry that speaks for the series."""
         return self.master if self.master is not None else self.overrides[0]
 
@@ -69,6 +69,10 @@ class Series:
     def cancelled(self) -> bool:
         return self.master is not None and text_of(self.master, "STATUS").upper() == "CANCELLED"
 
+    def as_one(self, zone: ZoneInfo) -> Occurrence:
+        """The series as its master has it: its first time."""
+        return _occurrence(self, self.face, zone)
+
     def occurrences(self, start: datetime, end: datetime, zone: ZoneInfo) -> list[Occurrence]:
         """Those that touch the time from ``start`` to ``end`` (aware), in order, without cancelled ones.
 
@@ -77,7 +81,7 @@ class Series:
         """
         if self.cancelled:
             return []
-        events: Iterable[Event] = self.overrides
+        events: Iterable[Component] = self.overrides
         if self.master is not None and not self.repeats and not self.overrides:
             events = (self.master,)
         elif self.master is not None:
@@ -88,7 +92,7 @@ class Series:
             key=lambda one: one.start,
         )
 
-    def _expanded(self, master: Event, start: datetime, end: datetime, zone: ZoneInfo) -> Sequence[Event]:
+    def _expanded(self, master: Component, start: datetime, end: datetime, zone: ZoneInfo) -> Sequence[Component]:
         rule = master.get("RRULE")
         if rule is not None and rules.too_many_steps(rule, instant(moment(master, "DTSTART"), zone), end):
             raise ValueError("repeats too often, since too long ago")
@@ -97,7 +101,7 @@ class Series:
             calendar.add_component(event)
         around = timedelta(days=2)  # times without a zone are compared with the zone of the question
         query = recurring_ical_events.of(calendar, components=("VEVENT",))
-        events: list[Event] = query.between(start - around, end + around)[:MAX_OCCURRENCES]
+        events: list[Component] = query.between(start - around, end + around)[:MAX_OCCURRENCES]
         return events
 
 
@@ -133,7 +137,7 @@ class Expansion:
         return found, problems
 
 
-def moment(event: Event, name: str) -> Any:
+def moment(event: Component, name: str) -> Any:
     """The date or time of a property; None when it is not there or cannot be read."""
     value = event.get(name)
     if isinstance(value, list):
@@ -144,7 +148,7 @@ def moment(event: Event, name: str) -> Any:
         return None
 
 
-def text_of(event: Event, name: str) -> str:
+def text_of(event: Component, name: str) -> str:
     """A property as text; the first, if there are several."""
     value = event.get(name, "")
     if isinstance(value, list):
@@ -152,16 +156,16 @@ def text_of(event: Event, name: str) -> str:
     return str(value)
 
 
-def ends(event: Event) -> datetime | date:
+def ends(event: Component) -> datetime | date:
     """When an entry ends: by its end, its length, or the rule for those that have neither (RFC 5545, 3.6.1)."""
-    start = moment(event, "DTSTART")
-    end = moment(event, "DTEND")
+    start: datetime | date = moment(event, "DTSTART")
+    end: datetime | date | None = moment(event, "DTEND")
     if end is not None and isinstance(end, datetime) == isinstance(start, datetime):
-        return end  # type: ignore[no-any-return]
+        return end
     length = moment(event, "DURATION")
     if isinstance(length, timedelta):
-        return start + length  # type: ignore[no-any-return]
-    return start if isinstance(start, datetime) else start + timedelta(days=1)  # type: ignore[no-any-return]
+        return start + length
+    return start if isinstance(start, datetime) else start + timedelta(days=1)
 
 
 def occurrence_id(start: datetime | date, zone: ZoneInfo) -> str:
@@ -171,16 +175,16 @@ def occurrence_id(start: datetime | date, zone: ZoneInfo) -> str:
     return start.strftime("%Y%m%d")
 
 
-def _takes_place(event: Event) -> bool:
+def _takes_place(event: Component) -> bool:
     return text_of(event, "STATUS").upper() != "CANCELLED"
 
 
-def _occurrence(series: Series, event: Event, zone: ZoneInfo) -> Occurrence:
+def _occurrence(series: Series, event: Component, zone: ZoneInfo) -> Occurrence:
     own_start = moment(event, "DTSTART")
     start = instant(own_start, zone)
     original = moment(event, "RECURRENCE-ID")
     name = occurrence_id(original if original is not None else own_start, zone)
     end = max(start, instant(ends(event), zone))
-    return Occurrence(series.uid, series.href, start, end, own_start, name if series.repeats or original is not None else "", event)
-
-
+    return Occurrence(
+        series.uid, series.href, start, end, own_start, name if series.repeats or original is not None else "", event
+    )

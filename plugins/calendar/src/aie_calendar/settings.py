@@ -67,6 +67,9 @@ class OneCalendar(BaseModel):
     calendar_id: str = Field(
         default="", description="caldav: the calendar's name when there are several; google: its id, else 'primary'"
     )
+    notify_guests: Literal["none", "all", "externalOnly"] = Field(
+        default="none", description="google: whether Google tells attendees about what aie makes, changes and cancels"
+    )
     read_only: bool = Field(default=False, description="workflows may read it and not write to it")
     refresh_s: float | None = Field(
         default=None, ge=1, le=86_400, description="seconds between two looks; without it 15 for files, 60, or 600"

@@ -24,12 +24,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What is new in a calendar. ``whole``: these are all objects there are, and others are gone."""
+    """What is new in a calendar, compared with what was known."""
 
     changed: Mapping[str, Stored] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
-    whole: bool = False
-    same: frozenset[str] = frozenset()  # with ``whole``: objects that are there as they were
     problems: Mapping[str, str] = field(default_factory=dict)  # by href, as sentences
 
 
@@ -62,8 +60,8 @@ class Store(Protocol):
         """At least the objects that have something between two times (aware)."""
         ...
 
-    async def find(self, uid: str) -> Stored | None:
-        """The object with this UID."""
+    async def find(self, uid: str, original: str = "") -> Stored | None:
+        """The object with this UID, as it is now; ``original`` names the occurrence that is of interest."""
         ...
 
     async def create(self, draft: Draft) -> tuple[Stored, bool]:

@@ -45,7 +45,7 @@ class Span:
         """How long it takes; real time, also across a change of the clocks."""
         if isinstance(self.start, datetime) and isinstance(self.end, datetime):
             return self.end.astimezone(UTC) - self.start.astimezone(UTC)
-        return self.end - self.start
+        return timedelta(days=self.end.toordinal() - self.start.toordinal())
 
     def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Start and end in UTC; days begin at midnight in ``zone``."""

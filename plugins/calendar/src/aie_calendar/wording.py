@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Event
+from icalendar import Component
 
 from aie_calendar.series import Occurrence, text_of
 from aie_calendar.times import Span
@@ -99,7 +99,7 @@ def event_type(text: str) -> str:
     return re.sub(r"[^\w]+", "_", text.strip().lower()).strip("_")[:100]
 
 
-def categories_of(event: Event) -> list[str]:
+def categories_of(event: Component) -> list[str]:
     """The categories, in order, without doubles."""
     found: dict[str, None] = {}
     for value in _all(event, "CATEGORIES"):
@@ -143,7 +143,7 @@ class _TextOfHtml(HTMLParser):
             self.pieces.append(data)
 
 
-def _own(event: Event, name: str) -> str:
+def _own(event: Component, name: str) -> str:
     """One of our properties, such as X-AIE-EVENT-TYPE."""
     return text_of(event, f"X-AIE-{name}").strip()
 
@@ -157,7 +157,7 @@ def _without_keys(description: str) -> tuple[str, dict[str, str]]:
     return _KEY_LINE.sub("", description).strip(), told
 
 
-def _all(event: Event, name: str) -> list[Any]:
+def _all(event: Component, name: str) -> list[Any]:
     value = event.get(name, [])
     return value if isinstance(value, list) else [value]
 
