@@ -55,12 +55,12 @@ class House:
             self.credentials.save(dict(self.secrets))
         self.log = logging.getLogger("aie.test.calendar")
         self.cache_dir = self.vault.parent / "cache"
-        self._ids: set[str] = set()
+        self.ids: set[str] = set()
 
     async def emit(self, events: Sequence[Event], *, cursor: Any = None) -> int:
         """As the journal does: an id that was there before is no new event."""
-        new = [event for event in events if event.event_id not in self._ids]
-        self._ids |= {event.event_id for event in new}
+        new = [event for event in events if event.event_id not in self.ids]
+        self.ids |= {event.event_id for event in new}
         self.events += new
         self.cursor = self.cursor if cursor is None else cursor
         return len(new)

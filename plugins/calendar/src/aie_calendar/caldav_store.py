@@ -26,8 +26,8 @@ from aie_calendar.settings import OneCalendar
 from aie_calendar.store import ChangedMeanwhileError, Draft, Pulled, Stored
 
 T = TypeVar("T")
-TIMEOUT_S = 20
-WHOLE_S = 120.0  # for all requests of one call
+TIMEOUT_S = 60  # servers think long about the first look at a large calendar
+WHOLE_S = 300.0  # for all requests of one call
 PER_REQUEST = 50  # objects asked for at once
 MAX_PAGES = 1000
 _ICS = "text/calendar; charset=utf-8"
@@ -87,9 +87,9 @@ class CaldavStore:
     async def aclose(self) -> None:
         await asyncio.to_thread(self._client.close)
 
-    async def address(self) -> str:
-        """Where the calendar is: finds it, and so tries the login."""
-        return await self._in_thread(self._found)
+    async def names(self) -> list[str]:
+        """The calendars this user has there; none when the address is a calendar's own."""
+        return await self._in_thread(self._names)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         def alone() -> T:
@@ -113,18 +113,24 @@ class CaldavStore:
         if listed is None:  # a server without sync tokens
             listed = self._listing()
         there = {one.href: one for one in listed if one.etag and one.href.endswith(".ics")}
-        problems = {
-            href: f"has {one.size_bytes / 1e6:.1f} MB, and is not read (max_size_mb)"
-            for href, one in there.items()
-            if one.size_bytes > self._calendar.max_bytes
-        }
+        problems = {href: said for href, one in there.items() if (said := self._too_large(one.size_bytes))}
         wanted = [href for href, one in there.items() if known.get(href) != one.etag and href not in problems]
-        changed = {stored.href: stored for stored in self._get_all(wanted[: self._calendar.max_events])}
+        changed = {}
+        for stored in self._get_all(wanted[: self._calendar.max_events]):
+            if said := self._too_large(len(stored.data)):  # not all servers say beforehand how large objects are
+                problems[stored.href] = said
+            else:
+                changed[stored.href] = stored
         if whole:
             gone = frozenset(known.keys() - there.keys())
         else:
             gone = frozenset(one.href for one in listed if not one.etag) & known.keys()
         return Pulled(changed, gone, problems)
+
+    def _too_large(self, size_bytes: int) -> str:
+        if size_bytes <= self._calendar.max_bytes:
+            return ""
+        return f"has {size_bytes / 1e6:.1f} MB, and is not read (max_size_mb)"
 
     def _sync(self, token: str) -> list[Listed] | None:
         """What changed since the token, all pages of it; None when the server does not know the token (RFC 6578)."""
@@ -177,8 +183,8 @@ class CaldavStore:
     def _create(self, draft: Draft) -> tuple[Stored, bool]:
         address = urljoin(self._found(), f"{quote(draft.uid, safe='')}.ics")
         headers = {"Content-Type": _ICS, "If-None-Match": "*"}
-        status, answer = self._ask("PUT", address, draft.data, headers=headers, expected=(409, 412))
-        if status in (409, 412):  # 409: the UID is there under another name
+        status, answer = self._ask("PUT", address, draft.data, headers=headers, expected=(403, 409, 412))
+        if status in (403, 409, 412):  # not 412: the UID is there under another name, or there is another reason
             there = self._find(draft.uid)
             if there is None:
                 raise ActionError(f"{self._host} refuses the entry: {status}", where=self._name)
@@ -218,14 +224,22 @@ class CaldavStore:
             self._address = self._look_up()
         return self._address
 
-    def _look_up(self) -> str:
+    def _names(self) -> list[str]:
+        return [] if self._is_calendar_itself() else sorted(self._by_name())
+
+    def _is_calendar_itself(self) -> bool:
         body = f"<d:propfind {_NAMESPACES}><d:prop><d:resourcetype/></d:prop></d:propfind>"
         status, answer = self._ask("PROPFIND", self._calendar.url, body, depth=0, expected=(403, 404, 405, 501))
-        if status < 400 and answer.tree is not None and _is_calendar(answer.tree):
+        return status < 400 and answer.tree is not None and _is_calendar(answer.tree)
+
+    def _by_name(self) -> dict[str, str]:
+        """The addresses of the user's calendars."""
+        return {str(one.get_display_name() or _last(str(one.url))): str(one.url) for one in self._calendars()}
+
+    def _look_up(self) -> str:
+        if self._is_calendar_itself():
             return self._calendar.url.rstrip("/") + "/"
-        calendars = self._calendars()
-        wanted = self._calendar.calendar_id
-        names = {str(one.get_display_name() or _last(str(one.url))): str(one.url) for one in calendars}
+        wanted, names = self._calendar.calendar_id, self._by_name()
         if not wanted and len(names) == 1:
             return next(iter(names.values()))
         matching = [address for name, address in names.items() if wanted in (name, _last(address))]
@@ -300,6 +314,8 @@ class CaldavStore:
             ) from None
         except (niquests.exceptions.RequestException, OSError) as error:
             raise RetryableError(f"{self._host} does not answer: {type(error).__name__}", where=self._name) from None
+        except SyntaxError:  # what the XML parser raises, on attacks too
+            raise ActionError(f"{self._host} answers with what is no XML", where=self._name) from None
         except dav_error.DAVError as error:
             raise ActionError(f"{self._host} answers: {type(error).__name__}", where=self._name) from None
 

@@ -28,7 +28,7 @@ from aie_calendar.series import Occurrence, Series, occurrence_id, text_of
 from aie_calendar.settings import CalendarSettings
 from aie_calendar.store import ChangedMeanwhileError, Store, Stored
 from aie_calendar.times import Span, instant, read_day, read_length, read_time, span
-from aie_calendar.wording import conflict_lines, occurrence_span, said
+from aie_calendar.wording import addresses_of, conflict_lines, occurrence_span, said
 from aie_calendar.zones import named
 
 _OPTIONAL = BeforeValidator(lambda value: None if isinstance(value, str) and not value.strip() else value)
@@ -176,7 +176,7 @@ async def _preview_update(params: UpdateCalendarEvent, context: ActionContext) -
         lines.append(f"- reminders, minutes before: {', '.join(map(str, changes.reminders)) or '(none)'}")
     if changes.description is not None:
         lines += ["- the text becomes:", "", changes.description]
-    lines += ["", told_guests(context.settings, name)]
+    lines += _about_guests(one, context.settings, name)
     if changes.span is not None:
         start, end = changes.span.instants(context.timezone)
         there, problems = await look_into(context, context.settings.all, start, end)
@@ -252,21 +252,17 @@ async def _cancel(params: CancelCalendarEvent, context: ActionContext) -> dict[s
         except _GoneError:
             return {**answer, "title": "", "cancelled": False}
         _refuse_other_version(params, stored)
+        gone = True
         if params.occurrence:
-            data = await asyncio.to_thread(
+            rest: bytes | None = await asyncio.to_thread(
                 edit.without_occurrence, stored.data, series.uid, one, context.now, context.timezone
             )
-            await _replaced(store, stored, data, params)
-            return {**answer, "title": one.title, "cancelled": True}
-        data = await asyncio.to_thread(edit.without, stored.data, series.uid, context.timezone)
-        if data is None:
-            try:
-                gone = await store.remove(stored)
-            except ChangedMeanwhileError as error:
-                raise _changed_meanwhile(error, params) from None
         else:
-            await _replaced(store, stored, data, params)
-            gone = True
+            rest = await asyncio.to_thread(edit.without, stored.data, series.uid, context.timezone)
+        if rest is not None:
+            await _replaced(store, stored, rest, params)
+        else:
+            gone = await _removed(store, stored, params)
     return {**answer, "title": one.title, "cancelled": gone}
 
 
@@ -285,7 +281,12 @@ async def _preview_cancel(params: CancelCalendarEvent, context: ActionContext) -
         lines.append(f"This occurrence goes from the calendar {name}; the others stay.")
     else:
         lines.append(f"It goes from the calendar {name}.")
-    return "\n".join([*lines, told_guests(context.settings, name)])
+    return "\n".join([*lines, *_about_guests(one, context.settings, name)])
+
+
+def _about_guests(one: Occurrence, settings: CalendarSettings, name: str) -> list[str]:
+    guests = addresses_of(one.event)
+    return ["", f"Attendees: {', '.join(guests)}. {told_guests(settings, name)}"] if guests else []
 
 
 # --- the entry that is meant -------------------------------------------------------------------------------------
@@ -332,6 +333,13 @@ def _refuse_other_version(params: WhichEntry, stored: Stored) -> None:
 async def _replaced(store: Store, stored: Stored, data: bytes, params: WhichEntry) -> Stored:
     try:
         return await store.replace(stored, data)
+    except ChangedMeanwhileError as error:
+        raise _changed_meanwhile(error, params) from None
+
+
+async def _removed(store: Store, stored: Stored, params: WhichEntry) -> bool:
+    try:
+        return await store.remove(stored)
     except ChangedMeanwhileError as error:
         raise _changed_meanwhile(error, params) from None
 

@@ -154,8 +154,8 @@ def told_guests(settings: CalendarSettings, name: str) -> str:
     """Whether attendees hear of it, as a sentence."""
     calendar = settings.all[name]
     if calendar.provider == "google" and calendar.notify_guests != "none":
-        return "Google writes to them."
-    return "Nobody writes to them."
+        return "Google tells them."
+    return "Nobody tells them."
 
 
 def span_of(params: CreateCalendarEvent, context: ActionContext) -> Span:

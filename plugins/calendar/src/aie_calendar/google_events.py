@@ -17,7 +17,7 @@ from icalendar import Alarm, Component, Event, vCalAddress
 from aie_calendar import content_lines
 from aie_calendar.entry import PRODID, clean
 from aie_calendar.series import ends, moment, text_of
-from aie_calendar.wording import categories_of
+from aie_calendar.wording import addresses_of, categories_of
 from aie_calendar.zones import iana_name
 
 Json = Mapping[str, Any]
@@ -40,7 +40,7 @@ def body_of(block: Iterable[str], event: Component, zone: ZoneInfo) -> dict[str,
         "location": text_of(event, "LOCATION"),
         "start": _when_of(moment(event, "DTSTART"), zone),
         "end": _when_of(ends(event), zone),
-        "attendees": [{"email": address} for address in _addresses(event)],
+        "attendees": [{"email": address} for address in addresses_of(event)],
         "reminders": _reminders_of(event),
         "recurrence": [line for line in block if content_lines.name_of(line) in ("RRULE", "EXDATE", "RDATE")],
     }
@@ -111,12 +111,6 @@ def _when_of(when: Any, zone: ZoneInfo) -> dict[str, str]:
     if when.tzinfo is None:
         when = when.replace(tzinfo=zone)
     return {"dateTime": when.isoformat(), "timeZone": getattr(when.tzinfo, "key", "UTC")}
-
-
-def _addresses(event: Component) -> list[str]:
-    value = event.get("ATTENDEE", [])
-    found = value if isinstance(value, list) else [value]
-    return [re.sub(r"^mailto:", "", str(one), flags=re.IGNORECASE) for one in found]
 
 
 def _reminders_of(event: Component) -> dict[str, Any]:

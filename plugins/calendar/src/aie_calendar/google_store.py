@@ -19,7 +19,7 @@ from aie.credentials import Credentials
 from aie.errors import ActionError, ConfigError, RetryableError
 from aie.oauth import OAuthService, refused, token_client
 from aie_calendar.google_events import NO_APPOINTMENTS, body_of, object_of
-from aie_calendar.opening import House
+from aie_calendar.house import House
 from aie_calendar.reading import entries
 from aie_calendar.series import moment, occurrence_id
 from aie_calendar.settings import CalendarSettings, OneCalendar

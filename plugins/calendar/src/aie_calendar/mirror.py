@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from logging import Logger
 
 from aie.errors import AieError, ConfigError, RetryableError
-from aie_calendar.opening import House, open_store
+from aie_calendar.house import House
+from aie_calendar.opening import open_store
 from aie_calendar.reading import Reading, read
 from aie_calendar.series import Series
 from aie_calendar.settings import OneCalendar

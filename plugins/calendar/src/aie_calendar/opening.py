@@ -6,13 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from aie.config import nearest
-from aie.credentials import Credentials
 from aie.errors import AieError, ConfigError, ParameterError
+from aie_calendar.house import House
 from aie_calendar.ics_folder import IcsFolder
 from aie_calendar.ics_url import IcsUrl
 from aie_calendar.reading import read
@@ -21,19 +18,6 @@ from aie_calendar.settings import CalendarSettings, OneCalendar
 from aie_calendar.store import Store, Stored
 
 CONNECTION = "calendar"
-
-
-class House(Protocol):
-    """What the contexts of actions, sources and checks have in common."""
-
-    @property
-    def settings(self) -> Any: ...
-    @property
-    def vault(self) -> Path: ...
-    @property
-    def timezone(self) -> ZoneInfo: ...
-    @property
-    def credentials(self) -> Credentials: ...
 
 
 def secret_key(name: str, what: str) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from aie.actions import ActionHandler
+from aie.connections import Connection
 from aie.events import EventTypeSpec
 from aie.hookspecs import hookimpl
 from aie.sources import EventSource
 from aie_calendar.change import cancel_calendar_event, update_calendar_event
 from aie_calendar.changes import changed_type, changes_source
+from aie_calendar.connect import calendar_connection
 from aie_calendar.create import create_calendar_event
 from aie_calendar.free_time import find_free_time
 from aie_calendar.mirror import Mirrors
@@ -43,3 +45,8 @@ def aie_event_types() -> Sequence[EventTypeSpec]:
 def aie_event_sources(settings: CalendarSettings) -> Sequence[EventSource]:
     mirrors = Mirrors()
     return [upcoming_source(settings, mirrors), changes_source(settings, mirrors)]
+
+
+@hookimpl
+def aie_connections(settings: CalendarSettings) -> Sequence[Connection]:
+    return [calendar_connection()]

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Component, Event
+from icalendar import Component, Event, vRecur
 
 from aie_calendar import content_lines, rules
 from aie_calendar.series import Series, moment
@@ -58,7 +58,10 @@ def read(data: bytes, zone: ZoneInfo, *, href: str = "", max_events: int = 20_00
         problems[""] = f"has {len(blocks.events)} entries; only the first {max_events} are looked at"
     series: dict[str, Series] = {}
     for uid, members in grouped.items():
-        made, problem = _series(uid, href, members)
+        try:
+            made, problem = _series(uid, href, members)
+        except Exception as error:  # a broken property raises when it is looked at
+            made, problem = None, f"cannot be read, and is left out: {type(error).__name__}: {str(error)[:150]}"
         if problem:
             problems.setdefault(uid, problem)
         if made is not None:
@@ -113,8 +116,7 @@ def _series(uid: str, href: str, members: Sequence[tuple[Component, Sequence[str
     master = max(masters, key=_sequence) if masters else None
     problem = "is there several times; the newest counts" if len(masters) > 1 else ""
     if master is not None and "RRULE" in master:
-        rule: Any = master["RRULE"]
-        why = "repeats by several rules" if isinstance(rule, list) else rules.refusal(rule)
+        why = _rule_problem(master["RRULE"])
         if why:
             del master["RRULE"]
             problem = f"{why}: only its first time counts"
@@ -123,6 +125,12 @@ def _series(uid: str, href: str, members: Sequence[tuple[Component, Sequence[str
         return None, f"has {exceptions} exceptions to its repetition, and is left out"
     mark = _mark([block for _, block in members])
     return Series(uid, href, master, tuple(overrides), mark), problem
+
+
+def _rule_problem(rule: Any) -> str:
+    if isinstance(rule, list):
+        return "repeats by several rules"
+    return rules.refusal(rule) if isinstance(rule, vRecur) else "repeats in a way that cannot be read"
 
 
 def _values(block: Sequence[str]) -> int:

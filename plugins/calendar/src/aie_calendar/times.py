@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 MAX_LENGTH = timedelta(days=366)
@@ -120,7 +120,7 @@ def span(
     time_of_day: time | None,
     end: str | None,
     length: timedelta | None,
-    zone: ZoneInfo,
+    zone: tzinfo,
     usual: timedelta,
 ) -> Span:
     """What the words for day, time, end and length come to. Without any time it is a whole day.

@@ -44,7 +44,7 @@ def conflict_lines(found: Iterable[tuple[str, Occurrence]], problems: dict[str, 
     if there:
         lines.append("At that time there is already:")
         for name, one in there[:MAX_CONFLICTS]:
-            when = said(occurrence_span(one, zone), zone)
+            when = said(_in_zone(one, zone), zone)
             lines.append(f"- {one_line(one.title) or 'an entry without a title'}: {when} (calendar {name})")
         if len(there) > MAX_CONFLICTS:
             lines.append(f"- and {len(there) - MAX_CONFLICTS} more")
@@ -60,6 +60,11 @@ def occurrence_span(one: Occurrence, zone: ZoneInfo) -> Span:
         last = one.end.astimezone(zone)
         return Span(one.own_start, last.date())
     return Span(one.start.astimezone(getattr(one.own_start, "tzinfo", None) or zone), one.end)
+
+
+def _in_zone(one: Occurrence, zone: ZoneInfo) -> Span:
+    """The same in the user's zone: whose zone it was made in does not matter beside another entry."""
+    return occurrence_span(one, zone) if one.all_day else Span(one.start.astimezone(zone), one.end.astimezone(zone))
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -88,7 +93,7 @@ def entry_data(calendar: str, one: Occurrence, zone: ZoneInfo) -> dict[str, Any]
         "uid": one.uid,
         "occurrence": one.original or None,
         "categories": categories,
-        "attendees": [address for value in _all(event, "ATTENDEE") if (address := _address(value))][:MAX_ATTENDEES],
+        "attendees": addresses_of(event),
         "organizer": _address(event.get("ORGANIZER")) or None,
         "status": text_of(event, "STATUS").lower() or "confirmed",
     }
@@ -107,6 +112,12 @@ def categories_of(event: Component) -> list[str]:
             if text := str(category).strip():
                 found[text[:100]] = None
     return list(found)[:50]
+
+
+def addresses_of(event: Component) -> list[str]:
+    """The attendees' addresses."""
+    found = (_address(value) for value in _all(event, "ATTENDEE"))
+    return [address for address in found if address][:MAX_ATTENDEES]
 
 
 def plain_text(text: str) -> str:
