@@ -12,6 +12,14 @@ import uuid
 from base64 import b64encode
 from pathlib import Path
 
+SERVE = """
+import sys
+from radicale import config, server
+configuration = config.load([(sys.argv[1], False)])
+# Its tests' own setting: nobody needs these calendars after a power cut, and waiting for the disk is most of the work.
+configuration.update({"storage": {"_filesystem_fsync": "False"}}, "tests", privileged=True)
+server.serve(configuration)
+"""
 USER, PASSWORD = "alice", "correct horse battery"
 
 
@@ -32,7 +40,7 @@ class Radicale:
         (folder / "config").write_text(
             f"[server]\nhosts = 127.0.0.1:{self.port}\n"
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\nhtpasswd_encryption = plain\ndelay = 0\n"
-            f"[storage]\n_filesystem_fsync = False\nfilesystem_folder = {folder / 'collections'}\nmax_sync_token_age = 2592000\n"
+            f"[storage]\nfilesystem_folder = {folder / 'collections'}\nmax_sync_token_age = 2592000\n"
             "[rights]\ntype = owner_only\n[logging]\nlevel = critical\n"
         )
 
@@ -42,7 +50,7 @@ class Radicale:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "radicale", "--config", str(self.folder / "config")],
+            [sys.executable, "-c", SERVE, str(self.folder / "config")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
