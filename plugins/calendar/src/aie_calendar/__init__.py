@@ -1,0 +1,1 @@
+"""Calendars for aie: events before appointments begin, and appointments made once."""

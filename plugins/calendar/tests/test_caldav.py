@@ -1,0 +1,320 @@
+"""Calendars on a real CalDAV server (Radicale, a process of its own on the loopback interface)."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import http.server
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aie.errors import ActionError, ConfigError, RetryableError
+from aie_calendar.caldav_store import CaldavStore
+from aie_calendar.change import cancel_calendar_event, update_calendar_event
+from aie_calendar.create import create_calendar_event, uid_of
+from aie_calendar.entry import Changes, new_entry
+from aie_calendar.free_time import find_free_time
+from aie_calendar.mirror import Mirror, Said
+from aie_calendar.opening import look_into, open_store
+from aie_calendar.store import ChangedMeanwhileError, Draft
+from aie_calendar.times import Span
+from plugins.calendar.tests.house import BERLIN, MONDAY, House, act
+from plugins.calendar.tests.radicale import PASSWORD, USER, Radicale
+
+KEY = "run_1/action_0"
+UID = uid_of(KEY)
+MEETING = {"title": "Meeting", "date": "2026-02-16", "time": "14:00", "duration": "1 hour"}
+
+
+def draft(uid: str, day: int = 16, title: str = "x") -> Draft:
+    at = Span(dt.datetime(2026, 2, day, 14, tzinfo=BERLIN), dt.datetime(2026, 2, day, 15, tzinfo=BERLIN))
+    return Draft(uid, new_entry(uid, Changes(title=title, span=at), MONDAY), title, f"2026-02-{day}")
+
+
+@pytest.fixture
+def path(radicale: Radicale) -> str:
+    return radicale.calendar()
+
+
+@pytest.fixture
+def house(radicale: Radicale, path: str, tmp_path: Path) -> House:
+    return house_at(radicale.url + path.lstrip("/"), tmp_path)
+
+
+def house_at(url: str, tmp_path: Path, password: str = PASSWORD, **more: Any) -> House:
+    table = {"provider": "caldav", "url": url, "user": USER, **more}
+    return House(tmp_path / "vault", {"calendars": {"work": table}}, {"calendars.work.password": password})
+
+
+def run(house: House, work: Callable[[CaldavStore], Any]) -> Any:
+    """What the work, given the store, comes to."""
+
+    async def alone() -> Any:
+        store: Any = open_store(house, "work")
+        try:
+            return await work(store)
+        finally:
+            await store.aclose()
+
+    return asyncio.run(alone())
+
+
+def on_the_server(radicale: Radicale, path: str) -> list[str]:
+    """The objects' names."""
+    status, body = radicale.request("PROPFIND", path, Depth="1")
+    assert status == 207
+    return sorted(part.split(b"<")[0].decode().split("/")[-1] for part in body.split(b"<href>") if b".ics<" in part)
+
+
+def test_an_appointment_is_made_once_changed_and_cancelled(house: House, radicale: Radicale, path: str) -> None:
+    create = create_calendar_event(house.settings)
+    made = act(house, create, **MEETING)
+    again = act(house, create, **MEETING)
+    assert (made["created"], again) == (True, {**made, "created": False})
+    assert (on_the_server(radicale, path), made["path"]) == ([f"{UID}.ics"], f"{path}{UID}.ics")
+
+    changed = act(house, update_calendar_event(house.settings), uid=UID, time="16:00", etag=made["etag"])
+    assert (changed["changed"], changed["start"], changed["etag"] != made["etag"]) == (
+        True,
+        "2026-02-16T16:00:00+01:00",
+        True,
+    )
+    data = radicale.request("GET", made["path"])[1]
+    assert b"DTSTART;TZID=Europe/Berlin:20260216T160000" in data
+
+    cancel = cancel_calendar_event(house.settings)
+    assert [act(house, cancel, uid=UID)["cancelled"] for _ in range(2)] == [True, False]
+    assert on_the_server(radicale, path) == []
+
+
+def test_a_version_that_is_not_there_any_more_is_not_changed(house: House, radicale: Radicale, path: str) -> None:
+    made = act(house, create_calendar_event(house.settings), **MEETING)
+    radicale.put(made["path"], draft(UID, title="By somebody else").data)
+    with pytest.raises(ActionError, match="was changed since"):
+        act(house, update_calendar_event(house.settings), uid=UID, title="Mine", etag=made["etag"])
+    assert b"By somebody else" in radicale.request("GET", made["path"])[1]
+
+
+def test_the_server_itself_refuses_a_stale_etag(house: House, radicale: Radicale) -> None:
+    async def work(store: CaldavStore) -> None:
+        stored, _ = await store.create(draft("a"))
+        radicale.put(stored.href, draft("a", title="By somebody else").data)
+        with pytest.raises(ChangedMeanwhileError):
+            await store.replace(stored, draft("a", title="Mine").data)
+        with pytest.raises(ChangedMeanwhileError):
+            await store.remove(stored)
+        assert b"By somebody else" in radicale.request("GET", stored.href)[1]
+
+    run(house, work)
+
+
+def test_a_uid_that_is_there_under_another_name_is_not_made_again(house: House, radicale: Radicale, path: str) -> None:
+    radicale.put(f"{path}by-another-program.ics", draft("a b@c/d", title="Theirs").data)
+
+    async def work(store: CaldavStore) -> None:
+        stored, created = await store.create(draft("a b@c/d", title="Ours"))
+        assert (stored.href, created, b"Theirs" in stored.data) == (f"{path}by-another-program.ics", False, True)
+
+    run(house, work)
+    assert on_the_server(radicale, path) == ["by-another-program.ics"]
+
+
+def test_one_occurrence_is_changed_and_another_cancelled(house: House) -> None:
+    act(house, create_calendar_event(house.settings), **MEETING, recurrence="FREQ=WEEKLY;COUNT=3")
+    act(house, update_calendar_event(house.settings), uid=UID, occurrence="20260223T130000Z", time="10:00")
+    act(house, cancel_calendar_event(house.settings), uid=UID, occurrence="20260302T130000Z")
+    found, problems = asyncio.run(look_into(house, ["work"], MONDAY, MONDAY + dt.timedelta(days=60)))
+    assert ([f"{one.start:%m-%d %H:%M}" for _, one in found], problems) == (["02-16 13:00", "02-23 09:00"], {})
+
+
+def test_conflicts_and_free_time_see_what_is_on_the_server(house: House, radicale: Radicale, path: str) -> None:
+    radicale.put(f"{path}t.ics", draft("t", title="Theirs").data)
+    handler = create_calendar_event(house.settings)
+    assert handler.preview is not None
+    text: Any = handler.preview(handler.params.model_validate(MEETING), house.action())
+    assert "- Theirs: Monday 2026-02-16, 14:00 to 15:00 (Europe/Berlin) (calendar work)" in asyncio.run(text)
+    asked = {"duration": "4 hours", "first_day": "2026-02-16", "last_day": "2026-02-16"}
+    assert [slot["time"] for slot in act(house, find_free_time(house.settings), **asked)["slots"]] == ["09:00"]
+
+
+# --- following a calendar ----------------------------------------------------------------------------------------
+
+
+def mirrored(house: House, *steps: Callable[[], object]) -> list[list[str]]:
+    """The UIDs a mirror holds: at first, and after each step."""
+
+    async def follow() -> list[list[str]]:
+        mirror = Mirror(house, "work", Said(house.log))
+        held = []
+        for step in (lambda: None, *steps):
+            await asyncio.to_thread(step)
+            house.clock.time += dt.timedelta(minutes=5)
+            await mirror.refresh(house.clock.now())
+            held.append(sorted(mirror.series))
+        await mirror.aclose()
+        return held
+
+    return asyncio.run(follow())
+
+
+def test_what_comes_changes_and_goes_is_followed(house: House, radicale: Radicale, path: str) -> None:
+    assert mirrored(
+        house,
+        lambda: radicale.put(f"{path}a.ics", draft("a").data),
+        lambda: radicale.put(f"{path}b.ics", draft("b").data),
+        lambda: radicale.request("DELETE", f"{path}a.ics"),
+        lambda: None,
+    ) == [[], ["a"], ["a", "b"], ["b"], ["b"]]
+
+
+def test_an_expired_sync_token_loses_and_repeats_nothing(house: House, radicale: Radicale, path: str) -> None:
+    radicale.put(f"{path}a.ics", draft("a").data)
+    radicale.put(f"{path}b.ics", draft("b").data)
+
+    def meanwhile() -> None:
+        radicale.request("DELETE", f"{path}a.ics")
+        radicale.put(f"{path}c.ics", draft("c").data)
+        radicale.forget_changes(path)
+
+    assert mirrored(house, meanwhile, lambda: None) == [["a", "b"], ["b", "c"], ["b", "c"]]
+
+
+def test_only_what_changed_is_fetched(house: House, radicale: Radicale, path: str) -> None:
+    for number in range(10):
+        radicale.put(f"{path}{number}.ics", draft(str(number)).data)
+
+    async def work(store: CaldavStore) -> None:
+        first = await store.pull({})
+        known = {href: stored.etag for href, stored in first.changed.items()}
+        radicale.put(f"{path}3.ics", draft("3", title="new").data)
+        second = await store.pull(known)
+        radicale.forget_changes(path)
+        third = await store.pull({**known, f"{path}3.ics": second.changed[f"{path}3.ics"].etag})
+        assert (len(known), list(second.changed), dict(third.changed)) == (10, [f"{path}3.ics"], {})
+
+    run(house, work)
+
+
+def test_two_thousand_entries_are_followed_within_seconds(house: House, radicale: Radicale, path: str) -> None:
+    one = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:{}\r\nDTSTART:20260216T130000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    radicale.fill(path, {f"e{number}.ics": one.format(f"e{number}").encode() for number in range(2000)})
+    began = time.monotonic()
+    (held,) = mirrored(house)
+    assert (len(held), time.monotonic() - began < 60) == (2000, True)
+
+
+# --- trouble -----------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_password_is_told_in_words_and_without_it(radicale: Radicale, path: str, tmp_path: Path) -> None:
+    house = house_at(radicale.url + path.lstrip("/"), tmp_path, "not the password")
+    with pytest.raises(ConfigError) as refused:
+        act(house, create_calendar_event(house.settings), **MEETING)
+    assert refused.value.message == f"127.0.0.1:{radicale.port} refuses the user 'alice': 401"
+    assert "not the password" not in repr(vars(refused.value))
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(house: House, radicale: Radicale, path: str, caplog) -> None:
+    radicale.put(f"{path}a.ics", draft("a").data)
+
+    def back() -> None:
+        radicale.start()
+        radicale.put(f"{path}b.ics", draft("b").data)
+
+    with caplog.at_level(logging.INFO, "aie.test.calendar"):
+        assert mirrored(house, radicale.stop, lambda: None, back) == [["a"], ["a"], ["a"], ["a", "b"]]
+    assert [one.getMessage() for one in caplog.records if one.name == "aie.test.calendar"] == [
+        f"calendar work: 127.0.0.1:{radicale.port} does not answer: ConnectionError",
+        "calendar work: it can be read again",
+    ]
+
+
+def test_an_action_while_the_server_is_away_did_not_happen_and_is_worth_another_try(tmp_path: Path) -> None:
+    house = house_at("http://127.0.0.1:9/", tmp_path)
+    with pytest.raises(RetryableError, match="127.0.0.1:9 does not answer"):
+        act(house, create_calendar_event(house.settings), **MEETING)
+
+
+def test_a_calendar_is_found_from_the_servers_address(radicale: Radicale, path: str, tmp_path: Path) -> None:
+    radicale.calendar()
+    name = path.strip("/").split("/")[-1]
+    house = house_at(radicale.url, tmp_path, calendar_id=name)
+    assert act(house, create_calendar_event(house.settings), **MEETING)["path"] == f"{path}{UID}.ics"
+    house = house_at(radicale.url, tmp_path, calendar_id="holidays")
+    with pytest.raises(ConfigError, match="has no calendar 'holidays'") as wrong:
+        act(house, create_calendar_event(house.settings), **MEETING)
+    assert name in wrong.value.hint
+
+
+def test_an_object_that_is_too_large_is_not_fetched(house: House, radicale: Radicale, path: str) -> None:
+    small = house_at(radicale.url + path.lstrip("/"), house.vault.parent, max_size_mb=0.01)
+    radicale.put(f"{path}a.ics", draft("a").data)
+    radicale.put(f"{path}huge.ics", draft("huge", title="x" * 20_000).data)
+
+    async def work(store: CaldavStore) -> None:
+        pulled = await store.pull({})
+        assert (list(pulled.changed), list(pulled.problems)) == ([f"{path}a.ics"], [f"{path}huge.ics"])
+
+    run(small, work)
+
+
+BOMB = (
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "' + b"a" * 1000 + b'">'
+    + b"".join(b'<!ENTITY %c "%s">' % (98 + level, b"&%c;" % (97 + level) * 100) for level in range(8))
+    + b']><multistatus xmlns="DAV:"><response><href>&i;</href></response></multistatus>'
+)  # fmt: skip
+OUTSIDE = (
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
+    b'<multistatus xmlns="DAV:"><response><href>&a;</href><propstat><prop><getetag>&a;</getetag></prop></propstat>'
+    b"</response><sync-token>t</sync-token></multistatus>"
+)
+DEEP = b"<multistatus xmlns='DAV:'>" + b"<a>" * 100_000
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[bytes], str]]:
+    """A server that gives the same answer to everything."""
+    servers = []
+
+    def serve(body: bytes) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.send_response(207)
+                self.send_header("Content-Type", "application/xml")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_PROPFIND = do_REPORT = do_GET = do_PUT = answer  # noqa: N815 - the library's names
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "body", [BOMB, OUTSIDE, DEEP, b"<html>Sign in</html>", b"\x00" * 100], ids=["bomb", "file", "deep", "html", "zeros"]
+)
+def test_tricks_with_xml_end_in_an_error_soon_and_read_no_file(answering, body: bytes, tmp_path: Path) -> None:
+    house = house_at(answering(body), tmp_path)
+    began = time.monotonic()
+    with pytest.raises((ActionError, ConfigError)) as failed:
+        run(house, lambda store: store.pull({}))
+    assert time.monotonic() - began < 10
+    assert Path("/etc/hostname").read_text().strip() not in str(vars(failed.value))
