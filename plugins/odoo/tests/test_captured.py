@@ -65,14 +65,17 @@ def test_the_fake_server_answers_what_real_ones_were_asked_in_the_same_shape(sho
     differing = []
     with httpx2.Client(base_url=shop.server.url) as http:
         for one in exchanges(shop.version):
-            if one["label"] in LEFT_OUT or (one["proto"], one["label"]) in (("json2", "action_post"), ("json2", "read")):
+            if one["label"] in LEFT_OUT or (one["proto"], one["label"]) in (
+                ("json2", "action_post"),
+                ("json2", "read"),
+            ):
                 continue
             body, headers = request_of(one, LOW_KEY if "lowpriv" in one["label"] else API_KEY)
             answer = http.post(one["path"], content=body, headers=headers)
             expected, found = gist(one, one["status"], answer_of(one)[0]), gist(one, answer.status_code, answer.content)
             if found != expected:
                 differing.append((one["proto"], one["label"], expected, found))
-    assert differing == [], '\n'.join(map(str, differing))
+    assert differing == [], "\n".join(map(str, differing))
 
 
 # --- the client and real answers ---------------------------------------------------------------------------------
@@ -171,7 +174,9 @@ def test_the_name_of_an_exception_is_read_past_frames_and_long_messages() -> Non
     frames = '  File "/odoo/http.py", line 1, in x\n    f(y)\n    ^^^^\n'
     begin = "Traceback (most recent call last):\n"
     several = f"{begin}{frames}psycopg2.errors.InvalidTextRepresentation: invalid\nLINE 1: …\n        ^\n"
-    chained = f"{begin}{frames}KeyError: 'a'\n\nDuring handling of the above, another:\n\n{begin}{frames}ValueError: b\n"
+    chained = (
+        f"{begin}{frames}KeyError: 'a'\n\nDuring handling of the above, another:\n\n{begin}{frames}ValueError: b\n"
+    )
     assert raised(several) == ("psycopg2.errors.InvalidTextRepresentation", "invalid")
     assert raised(chained) == ("ValueError", "b")
     assert raised(f"{begin}{frames}AssertionError\n") == ("AssertionError", "")

@@ -193,6 +193,15 @@ class Session:
             self._known.fields[model] = found
         return self._known.fields[model]
 
+    async def fields_of(self, model: str, app: str) -> Mapping[str, Row]:
+        """The same for a model that must be there; :class:`AbsentError` names the app that brings it."""
+        there = await self.fields(model)
+        if there is None:
+            raise AbsentError(
+                f"the {app} app is not installed in this Odoo", where=model, hint=f"install it: Odoo, Apps, {app}"
+            )
+        return there
+
     def forget(self, model: str) -> None:
         """Ask for its fields anew: an app may have been installed."""
         self._known.fields.pop(model, None)

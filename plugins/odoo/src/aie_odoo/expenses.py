@@ -15,7 +15,7 @@ from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import directory, documents, receipts
 from aie_odoo.client import Odoo, Row, Session
-from aie_odoo.faults import AbsentError, RightsError
+from aie_odoo.faults import RightsError
 from aie_odoo.invoices import link
 from aie_odoo.keys import found_later, planted_key
 from aie_odoo.money import Currency, decimal, number
@@ -173,12 +173,7 @@ def record_expense(odoo: Odoo) -> ActionHandler:
 
 async def expense_fields(session: Session) -> Mapping[str, Row]:
     """The fields that expenses have on this server; :class:`AbsentError` where the app is not installed."""
-    there = await session.fields(MODEL)
-    if there is None:
-        raise AbsentError(
-            "the Expenses app is not installed in this Odoo", where=MODEL, hint="install it: Odoo, Apps, Expenses"
-        )
-    return there
+    return await session.fields_of(MODEL, "Expenses")
 
 
 async def amount_field(session: Session) -> str:
@@ -236,6 +231,7 @@ def expense_result(odoo: Odoo, row: Row, **more: Json) -> dict[str, Json]:
 
 
 async def _find(session: Session, key: str) -> int | None:
+    await expense_fields(session)
     rows = await session.search_read(MODEL, [["description", "like", f"[{key}]"]], ["state"], limit=1)
     return int(rows[0]["id"]) if rows else None
 

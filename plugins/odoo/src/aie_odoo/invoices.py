@@ -107,6 +107,7 @@ class Invoicing:
         return invoice_text(params, partner, reckoned, issuer=issuer, today=_today(context))
 
     async def _find(self, session: Session, key: str) -> int | None:
+        await session.fields_of("account.move", "Invoicing")
         domain = [["move_type", "=", "out_invoice"], [self.odoo.settings.key_field, "=", key]]
         rows = await session.search_read("account.move", domain, ["state"], limit=1)
         return int(rows[0]["id"]) if rows else None
@@ -176,6 +177,7 @@ def create_invoice(odoo: Odoo) -> ActionHandler:
 
 async def invoice_row(session: Session, invoice_id: int) -> Row:
     """An invoice as it stands."""
+    await session.fields_of("account.move", "Invoicing")
     rows = await session.read("account.move", [invoice_id], [*INVOICE_FIELDS, "move_type"])
     if not rows or rows[0]["move_type"] != "out_invoice":
         raise ActionError(

@@ -17,8 +17,8 @@ class Currency:
 
     def rounded(self, amount: Decimal) -> Decimal:
         """The nearest amount there is in this currency, halves away from zero, as Odoo rounds."""
-        steps = (amount / self.rounding).quantize(Decimal(1), ROUND_HALF_UP)
-        return (steps * self.rounding).quantize(self.rounding)
+        step = self.rounding.normalize()  # 1.0 has no decimal places
+        return ((amount / step).quantize(Decimal(1), ROUND_HALF_UP) * step).quantize(step)
 
     def shown(self, amount: Decimal) -> str:
         """``1,234.50 EUR``."""

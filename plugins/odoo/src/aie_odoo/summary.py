@@ -107,6 +107,7 @@ class Summing:
         return told | {"text": _text(sums, company.currency, begin, end)}
 
     async def _sums(self, session: Session, begin: dt.date, end: dt.date, today: dt.date) -> Tallies:
+        await session.fields_of("account.move", "Invoicing")
         sums = Tallies()
         company = await session.company()
         own = [*SALES, ["company_id", "=", company.id]]

@@ -106,7 +106,10 @@ class Database:
         return [
             {
                 "id": record_id,
-                **{name: self.sent(model, self.rows[model][record_id], name, load) for name in fields or self.fields[model]},
+                **{
+                    name: self.sent(model, self.rows[model][record_id], name, load)
+                    for name in fields or self.fields[model]
+                },
             }
             for record_id in ids
             if record_id in self.rows[model] and (model, record_id) not in self.unseen

@@ -48,5 +48,7 @@ def name_of(error: Exception) -> str:
 def traceback_of(error: Exception) -> str:
     """As XML-RPC faults of code 1 and ``debug`` carry it: whole, with whatever was on the stack."""
     name = name_of(error).removeprefix("builtins.")
-    frame = '  File "/opt/odoo/odoo/http.py", line 1, in dispatch\n    result = call(secret)\n             ^^^^^^^^^^^^\n'
+    frame = (
+        '  File "/opt/odoo/odoo/http.py", line 1, in dispatch\n    result = call(secret)\n             ^^^^^^^^^^^^\n'
+    )
     return f"Traceback (most recent call last):\n{frame}{name}: {error}\n"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from fake_odoo import rules
 from fake_odoo.database import Database
+from fake_odoo.errors import UserError
+from fake_odoo.methods import BUTTONS
 
 API_KEY = "5f0e9c0ffee7a1b2c3d4e5f60718293a4b5c6d7e"
 LOW_KEY = "aaaabbbbccccddddeeeeffff0000111122223333"
@@ -88,6 +93,18 @@ def invoice(db: Database, partner_id: int, price: float = 1000, **more: object) 
 
 def press(db: Database, model: str, method: str, record_id: int) -> object:
     """A button pressed by somebody in Odoo."""
-    from fake_odoo.methods import BUTTONS  # noqa: PLC0415
-
     return BUTTONS[model, method](db, 2, [db.get(model, record_id)])
+
+
+def pause(seconds: float) -> Callable[[], None]:
+    """For ``Server.before``: a call that takes its time."""
+    return lambda: time.sleep(seconds)
+
+
+def refuse(message: str) -> Callable[[], None]:
+    """For ``Server.before``: a rule of this company's own that says no."""
+
+    def say_no() -> None:
+        raise UserError(message)
+
+    return say_no

@@ -55,7 +55,9 @@ def _check_value(db: Database, model: str, name: str, kind: str, value: Any, uid
             raise BadFormat(f'invalid input syntax for type integer: "{value}"')
         relation = kind.partition(">")[2]
         if relation in db.rows and value not in db.rows[relation]:
-            raise MissingError(f"Record does not exist or has been deleted.\n(Record: {relation}({value},), User: {uid})")
+            raise MissingError(
+                f"Record does not exist or has been deleted.\n(Record: {relation}({value},), User: {uid})"
+            )
     if name == "move_type" and value not in MOVE_TYPES:
         raise ValueError(f"Wrong value for account.move.move_type: '{value}'")
     if name == "payment_mode" and value not in ("own_account", "company_account"):

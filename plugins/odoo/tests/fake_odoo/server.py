@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import xmlrpc.client
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +36,7 @@ class Server:
         self.lost: set[str] = set()  # model.method that are carried out and then not answered, once
         self.statuses: dict[str, int] = {}  # model.method that a proxy answers instead, once
         self.list_databases = True
+        self.buttons = dict(methods.BUTTONS)
         self.lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"server_": self}))
         self._http.daemon_threads = True
@@ -68,7 +68,7 @@ class Server:
         if hook := self.before.pop(f"{model}.{method}", None):
             hook()
         with self.lock:
-            return methods.call(self.db, uid, model, method, ids, named, context)
+            return methods.call(self.db, uid, model, method, ids, named, context, self.buttons)
 
     # --- services, as XML-RPC and JSON-RPC share them -------------------------------------------------------------
 
@@ -262,9 +262,7 @@ class Handler(BaseHTTPRequestHandler):
     def json2_error(self, name: str, message: str, status: int, debug: str = "") -> None:
         arguments = [message] if name.startswith("odoo.") else [message, status]
         debug = debug or f"Traceback (most recent call last):\n{name}: {message}\n"
-        self.json(
-            status, {"name": name, "message": message, "arguments": arguments, "context": {}, "debug": debug}
-        )
+        self.json(status, {"name": name, "message": message, "arguments": arguments, "context": {}, "debug": debug})
 
     # --- answers, and what happens to them ------------------------------------------------------------------------
 
@@ -294,8 +292,3 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-
-
-def wait(seconds: float) -> Callable[[], None]:
-    """For ``Server.before``: a call that takes its time."""
-    return lambda: time.sleep(seconds)

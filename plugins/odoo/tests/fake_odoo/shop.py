@@ -55,18 +55,18 @@ class Shop:
     def action(self, name: str) -> ActionHandler:
         return next(one for one in plugin.aie_action_handlers(self.settings) if one.name == name)
 
-    def run(self, name: str, key: str = "k1", **params: Any) -> dict[str, Any]:
+    def run(self, name: str, /, key: str = "k1", **params: Any) -> dict[str, Any]:
         """What the action says when it is carried out."""
         action = self.action(name)
         return asyncio.run(action.run(action.params.model_validate(params), self.context(key)))
 
-    def look_up(self, name: str, key: str = "k1", **params: Any) -> tuple[bool | None, Any]:
+    def look_up(self, name: str, /, key: str = "k1", **params: Any) -> tuple[bool | None, Any]:
         action = self.action(name)
         assert action.look_up is not None
         found = asyncio.run(action.look_up(action.params.model_validate(params), self.context(key)))
         return found.happened, found.result
 
-    def preview(self, name: str, **params: Any) -> str:
+    def preview(self, name: str, /, **params: Any) -> str:
         action = self.action(name)
         assert action.preview is not None
         shown = action.preview(action.params.model_validate(params), self.context())
