@@ -22,7 +22,6 @@ from aie_odoo import faults, wire
 from aie_odoo.faults import AbsentError, DatabaseError, RefusedError, RightsError, ServerError, SignInError, raised
 from aie_odoo.wire import Call, Json2
 
-
 NOT_OURS = {
     *("account_id", "debit", "credit", "balance", "amount_currency", "tax_line_id", "date_maturity", "reconciled"),
     *("analytic_distribution", "journal_id", "account_move_id", "manager_id", "approval_date", "department_id"),

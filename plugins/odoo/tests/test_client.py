@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from fake_odoo import office
-from fake_odoo.errors import SerializationFailure
+from fake_odoo.errors import SerializationError
 from fake_odoo.office import API_KEY, LOW, PASSWORD
 from fake_odoo.shop import Shop
 from hypothesis import given
@@ -24,8 +24,15 @@ from pydantic import ValidationError
 from aie.errors import ActionError, ConfigError, RetryableError, UncertainError
 from aie_odoo import wire
 from aie_odoo.client import Odoo, Session
-from aie_odoo.faults import BusyServerError, DatabaseError, LostError, NotOdooError, ServerError, SignInError
-from aie_odoo.faults import UnreachableError
+from aie_odoo.faults import (
+    BusyServerError,
+    DatabaseError,
+    LostError,
+    NotOdooError,
+    ServerError,
+    SignInError,
+    UnreachableError,
+)
 from aie_odoo.keys import planted_key
 from aie_odoo.money import Currency, decimal, number
 from aie_odoo.settings import OdooSettings, server_address
@@ -148,7 +155,7 @@ def test_a_proxy_in_trouble_is_asked_again_or_looked_behind(
 
 def test_a_record_that_somebody_else_holds_is_tried_again(shop: Shop) -> None:
     def fail() -> None:
-        raise SerializationFailure("could not serialize access due to concurrent update")
+        raise SerializationError("could not serialize access due to concurrent update")
 
     shop.server.before["res.partner.create"] = fail
     with pytest.raises(BusyServerError) as found:

@@ -425,13 +425,13 @@ def test_an_app_that_is_not_installed_is_said_once_and_looked_for_later(
 
 async def until(true: Any) -> None:
     async with asyncio.timeout(10):
-        while not true():
+        while not true():  # noqa: ASYNC110 - it is about what other threads do
             await asyncio.sleep(0.01)
 
 
 # --- the cursor, alone -------------------------------------------------------------------------------------------
 
-STAMP = dt.datetime(2026, 11, 23, 6, 0, 0)
+STAMP = dt.datetime(2026, 11, 23, 6, 0, 0)  # noqa: DTZ001
 RECORD = st.builds(
     lambda number, minutes, state: Record(number, _stamp(minutes), _stamp(minutes), state),
     st.integers(1, 30), st.integers(-60, 0), st.sampled_from(["draft", "posted", "paid"]),

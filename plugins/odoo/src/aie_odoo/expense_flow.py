@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aie.actions import LOCKED_BY_DEFAULT, ActionContext, ActionHandler
+from aie.actions import ActionContext, ActionHandler
 from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import documents
@@ -146,7 +146,7 @@ def submit_expense(odoo: Odoo) -> ActionHandler:
         summary="hand in an expense in Odoo, for approval there",
         repeatable=True,
         note_kind="EXPENSE",
-        locked_fields=LOCKED_BY_DEFAULT | {"expense_id"},
+        locked_fields=frozenset({"expense_id"}),
         touches=(odoo.settings.url or "your Odoo server",),
     )
 
@@ -163,6 +163,6 @@ def approve_expense(odoo: Odoo) -> ActionHandler:
         summary="approve an expense in Odoo that was handed in",
         repeatable=True,
         note_kind="EXPENSE",
-        locked_fields=LOCKED_BY_DEFAULT | {"expense_id"},
+        locked_fields=frozenset({"expense_id"}),
         touches=(odoo.settings.url or "your Odoo server",),
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aie.actions import LOCKED_BY_DEFAULT, ActionContext, ActionHandler, LookUp
+from aie.actions import ActionContext, ActionHandler, LookUp
 from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import directory, documents, receipts
@@ -166,7 +166,7 @@ def record_expense(odoo: Odoo) -> ActionHandler:
         summary="record an expense in Odoo, with its receipt",
         note_kind="EXPENSE",
         title_field="name",
-        locked_fields=LOCKED_BY_DEFAULT | {"employee_id", "payment_mode", "receipt"},
+        locked_fields=frozenset({"amount", "currency", "employee", "employee_id", "payment_mode", "receipt"}),
         touches=(odoo.settings.url or "your Odoo server", "the receipt in the vault"),
     )
 

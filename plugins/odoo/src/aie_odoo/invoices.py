@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from aie.actions import LOCKED_BY_DEFAULT, ActionContext, ActionHandler, LookUp
+from aie.actions import ActionContext, ActionHandler, LookUp
 from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import directory, documents
@@ -170,7 +170,7 @@ def create_invoice(odoo: Odoo) -> ActionHandler:
         result=Invoice,
         summary="make an invoice in Odoo, as a draft or posted",
         note_kind="INVOICE",
-        locked_fields=LOCKED_BY_DEFAULT | {"reference"},
+        locked_fields=frozenset({"customer_id", "customer_email", "customer_name", "items", "currency", "reference"}),
         touches=(odoo.settings.url or "your Odoo server",),
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aie.actions import LOCKED_BY_DEFAULT, ActionContext, ActionHandler, LookUp
+from aie.actions import ActionContext, ActionHandler, LookUp
 from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import directory, documents
@@ -147,6 +147,6 @@ def register_payment(odoo: Odoo) -> ActionHandler:
         result=Payment,
         summary="register in Odoo that an invoice was paid, in full or in part",
         note_kind="INVOICE",
-        locked_fields=LOCKED_BY_DEFAULT | {"invoice_id", "payment_date"},
+        locked_fields=frozenset({"invoice_id", "amount", "payment_date", "journal"}),
         touches=(odoo.settings.url or "your Odoo server",),
     )

@@ -44,7 +44,7 @@ class Database:
     def __init__(self, version: int) -> None:
         self.version = version
         self.name = f"odoo{version}"
-        self.now = dt.datetime(2026, 11, 23, 6, 0, 0, 250_000)
+        self.now = dt.datetime(2026, 11, 23, 6, 0, 0, 250_000)  # noqa: DTZ001 - UTC without saying so, as Odoo keeps it
         self.fields = _fields(version)
         self.rows: dict[str, dict[int, Row]] = {model: {} for model in self.fields}
         self.next_ids: dict[str, int] = {}
@@ -97,7 +97,7 @@ class Database:
         ]
         for part in reversed(order.split(",")):
             name, _, direction = part.strip().partition(" ")
-            found.sort(key=lambda row: row.get(name) or 0, reverse=direction == "desc")  # noqa: B023
+            found.sort(key=lambda row: row.get(name) or 0, reverse=direction == "desc")
         return [row["id"] for row in found]
 
     def read(self, model: str, ids: list[int], fields: list[str] | None, load: str = "_classic_read") -> list[Row]:

@@ -21,7 +21,7 @@ class MissingError(OdooError):
     name, fault_code, status = "odoo.exceptions.MissingError", 2, 404
 
 
-class AccessDenied(OdooError):
+class AccessDeniedError(OdooError):
     name, fault_code, status = "odoo.exceptions.AccessDenied", 3, 403
 
 
@@ -29,15 +29,15 @@ class AccessError(OdooError):
     name, fault_code, status = "odoo.exceptions.AccessError", 4, 403
 
 
-class DatabaseMissing(OdooError):
+class DatabaseMissingError(OdooError):
     name = "psycopg2.OperationalError"
 
 
-class SerializationFailure(OdooError):
+class SerializationError(OdooError):
     name = "psycopg2.errors.SerializationFailure"
 
 
-class BadFormat(OdooError):
+class BadFormatError(OdooError):
     name = "psycopg2.errors.InvalidTextRepresentation"
 
 

@@ -16,11 +16,11 @@ OF_THE_MODEL = {
 REQUIRED = {"create": "vals_list", "search": "domain", "search_count": "domain"}
 
 
-class UnknownModel(Exception):
+class UnknownModelError(Exception):
     """There is no such model."""
 
 
-class UnknownMethod(Exception):
+class UnknownMethodError(Exception):
     """There is no such method."""
 
 
@@ -33,7 +33,7 @@ def call(
 ) -> Any:  # fmt: skip
     """What the method returns; its arguments are by name."""
     if model not in db.fields:
-        raise UnknownModel(model)
+        raise UnknownModelError(model)
     if method.startswith("_"):
         raise AccessError(f"Private methods (such as '{model}.{method}') cannot be called remotely.")
     if method in ("search", "search_read", "search_count", "read"):
@@ -41,12 +41,12 @@ def call(
     if operation := WRITES.get(method):
         db.check(uid, model, operation)
     if found := (BUTTONS if buttons is None else buttons).get((model, method)):
-        if (model, method) in ONLY_17 and db.version >= 19 or (model, method) in ONLY_19 and db.version < 19:
-            raise UnknownMethod(method)
+        if ((model, method) in ONLY_17 and db.version >= 19) or ((model, method) in ONLY_19 and db.version < 19):
+            raise UnknownMethodError(method)
         db.check(uid, model, "write")
         return found(db, uid, [db.get(model, record_id, uid) for record_id in ids or ()])
     if method not in GENERAL:
-        raise UnknownMethod(method)
+        raise UnknownMethodError(method)
     return GENERAL[method](db, uid, model, ids, arguments, context)
 
 

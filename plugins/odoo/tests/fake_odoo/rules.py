@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from fake_odoo.database import Database, Row
-from fake_odoo.errors import BadFormat, MissingError, UserError, ValidationError
+from fake_odoo.errors import BadFormatError, MissingError, UserError, ValidationError
 
 MOVE_TYPES = ("entry", "out_invoice", "out_refund", "in_invoice", "in_refund", "out_receipt", "in_receipt")
 MANDATORY = {
@@ -52,7 +52,7 @@ def _check_value(db: Database, model: str, name: str, kind: str, value: Any, uid
         dt.datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007 - the ValueError that Odoo answers
     if kind.startswith("many2one>") and value:
         if isinstance(value, str):
-            raise BadFormat(f'invalid input syntax for type integer: "{value}"')
+            raise BadFormatError(f'invalid input syntax for type integer: "{value}"')
         relation = kind.partition(">")[2]
         if relation in db.rows and value not in db.rows[relation]:
             raise MissingError(

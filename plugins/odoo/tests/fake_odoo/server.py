@@ -12,13 +12,13 @@ from xml.parsers.expat import ExpatError
 
 from fake_odoo import methods
 from fake_odoo.database import Database, Row
-from fake_odoo.errors import AccessDenied, DatabaseMissing, OdooError, name_of, traceback_of
-from fake_odoo.methods import OF_THE_MODEL, REQUIRED, UnknownMethod, UnknownModel
+from fake_odoo.errors import AccessDeniedError, DatabaseMissingError, OdooError, name_of, traceback_of
+from fake_odoo.methods import OF_THE_MODEL, REQUIRED, UnknownMethodError, UnknownModelError
 
 PAGE_NOT_FOUND = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
 NO_DATABASE = (
-    "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No database is selected and the requested URL"
-    " was not found in the server-wide controllers.</p>\n"
+    "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No database is selected and the"
+    " requested URL was not found in the server-wide controllers.</p>\n"
 )
 POSITIONAL = {
     "create": ["vals_list"], "write": ["vals"], "search": ["domain"], "search_read": ["domain"],
@@ -86,13 +86,13 @@ class Server:
             return self.uid_of(arguments[1], arguments[2])
         if (service, method) == ("db", "list"):
             if not self.list_databases:
-                raise AccessDenied("Access Denied")
+                raise AccessDeniedError("Access Denied")
             return [self.db.name]
         if (service, method) == ("db", "server_version"):
             return version
         if (service, method) == ("object", "execute_kw"):
             return self.execute_kw(proto, *arguments)
-        raise Exception(f"Method not found: {method}")  # noqa: TRY002 - as Odoo does
+        raise Exception(f"Method not found: {method}")
 
     def execute_kw(
         self, proto: str, database: str, uid: Any, secret: str, model: str, method: str,
@@ -100,7 +100,7 @@ class Server:
     ) -> Any:  # fmt: skip
         self.check_database(database)
         if not self.knows(uid, secret):
-            raise AccessDenied("Access Denied")
+            raise AccessDeniedError("Access Denied")
         named = dict(kwargs or {})
         context = named.pop("context", None) or {}
         positional = list(args)
@@ -108,16 +108,16 @@ class Server:
         named = dict(zip(POSITIONAL.get(method, []), positional, strict=False)) | named
         try:
             return self.method(proto, uid, model, method, ids, named, context)
-        except UnknownModel:
+        except UnknownModelError:
             raise methods.UserError(f"Object {model} doesn't exist") from None
-        except UnknownMethod:
+        except UnknownMethodError:
             where = "" if self.db.version >= 19 else f" on the model '{model}'"
             shown = f"{model}.{method}" if self.db.version >= 19 else method
             raise AttributeError(f"The method '{shown}' does not exist{where}") from None
 
     def check_database(self, name: str) -> None:
         if name != self.db.name:
-            raise DatabaseMissing(
+            raise DatabaseMissingError(
                 f'connection to server at "127.0.0.1", port 55432 failed: FATAL:  database "{name}" does not exist'
             )
 
@@ -251,9 +251,9 @@ class Handler(BaseHTTPRequestHandler):
         uid = self.server_.db.api_keys[key]
         try:
             result = self.server_.method("json2", uid, model, method, ids or [], named, context)
-        except UnknownModel:
+        except UnknownModelError:
             self.json2_error("werkzeug.exceptions.NotFound", f"the model '{model}' does not exist", 404)
-        except UnknownMethod:
+        except UnknownMethodError:
             self.json2_error("werkzeug.exceptions.NotFound", f"The method '{model}.{method}' does not exist", 404)
         else:
             if not self.lose(name):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fake_odoo.office import API_KEY, PASSWORD, office
-from fake_odoo.server import Server
-
 from aie.actions import ActionContext, ActionHandler
 from aie.credentials import Credentials, CredentialStore
 from aie_odoo import plugin
 from aie_odoo.client import Odoo
 from aie_odoo.settings import OdooSettings
+from fake_odoo.office import API_KEY, PASSWORD, office
+from fake_odoo.server import Server
 
 NOW = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)
 
