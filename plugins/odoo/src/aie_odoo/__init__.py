@@ -1,0 +1,1 @@
+"""Odoo for aie: invoices, payments and expenses, in and out."""
