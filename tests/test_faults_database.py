@@ -214,8 +214,8 @@ def _folder(path: Path) -> None:
     ("replace", "message"),
     [
         (_text, "the journal is damaged (file is not a database); it was left as it is"),
-        (_another_database, "this is not a journal of version 1: found something else"),
-        (_newer, "this is not a journal of version 1: found version 99"),
+        (_another_database, "this is not a journal of version 2: found something else"),
+        (_newer, "this is not a journal of version 2: found version 99"),
         (_folder, "there is no file where the journal should be, but something else"),
     ],
 )

@@ -66,8 +66,10 @@ class Delivery:
         try:
             more = await self._deliver(name, self._sinks[name])
         except Exception as error:  # a sink is plugin code and may raise anything
-            if isinstance(error, JournalError) and error.damaged and not self._engine.failure.done():
-                self._engine.failure.set_exception(error)
+            if isinstance(error, JournalError) and error.damaged:  # that ends the engine, with a message of its own
+                if not self._engine.failure.done():
+                    self._engine.failure.set_exception(error)
+                return False
             if self._failing.get(name) != str(error):
                 log.error("the sink %s failed and is tried again: %s", name, error)
             self._failing[name] = str(error)
