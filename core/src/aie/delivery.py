@@ -66,9 +66,10 @@ class Delivery:
         try:
             more = await self._deliver(name, self._sinks[name])
         except Exception as error:  # a sink is plugin code and may raise anything
-            if isinstance(error, JournalError) and error.damaged and not self._engine.failure.done():
+            damaged = isinstance(error, JournalError) and error.damaged
+            if damaged and not self._engine.failure.done():
                 self._engine.failure.set_exception(error)
-            if self._failing.get(name) != str(error):
+            if not damaged and self._failing.get(name) != str(error):  # damage ends aie, which says so itself
                 log.error("the sink %s failed and is tried again: %s", name, error)
             self._failing[name] = str(error)
             return False
