@@ -49,7 +49,8 @@ def test_help_fits_eighty_columns_and_names_every_command_in_its_panel(aie: AieH
 @pytest.mark.parametrize(
     "words",
     ["init", "start", "run", "emit", "doctor", "connect", "events", "events list", "events show", "runs",
-     "pause", "resume", "runs list", "runs show", "audit", "audit show", "audit verify"],
+     "pause", "resume", "runs list", "runs show", "runs rerun", "runs migrate", "why", "why-not", "audit", "audit show",
+     "audit export", "audit verify"],
 )  # fmt: skip
 def test_the_help_of_every_command_fits_eighty_columns(aie: AieHome, words: str) -> None:
     lines = aie(*words.split(), "--help").out.splitlines()

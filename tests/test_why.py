@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -353,8 +355,26 @@ def test_why_not_tells_what_is_wrong_with_a_file_and_who_switched_it_off(tmp_pat
 def test_why_not_tells_the_times_that_passed_while_aie_was_off(tmp_path: Path) -> None:
     aie = AieHome(tmp_path).with_vault()
     aie.workflow("tick", [NOTE], trigger_event="scheduled_trigger", schedule="0 0 1 1 *")
+    journal = aie.state / "journal.db"
+    where = "FROM cursor WHERE name = 'source:core.schedule'"
+
+    def cursor() -> str:
+        connection = sqlite3.connect(journal)
+        try:
+            return str(connection.execute(f"SELECT coalesce(max(value), '') {where}").fetchone()[0])
+        finally:
+            connection.close()
+
     with aie.started():
-        until(lambda: list((aie.state).glob("journal.db")), "a journal")
+        until(cursor, "the schedule to begin")
+    entries = json.loads(cursor())
+    entries["workflow:tick"]["done"] = "2023-06-01T00:00:00+00:00"
+    connection = sqlite3.connect(journal)
+    connection.execute("UPDATE cursor SET value = ? WHERE name = 'source:core.schedule'", (json.dumps(entries),))
+    connection.commit()
+    connection.close()
     said = not_(aie, "tick")
     assert len(said["next"]) == 3
-    assert json.dumps(said["reasons"]).count("aie start is not running") == 1
+    passed = datetime.now(UTC).year - 2023
+    (off,) = [one["reason"] for one in said["reasons"] if one["kind"] == "off"]
+    assert off.startswith(f"aie start is not running, and its schedule came due {passed} times since, last on ")

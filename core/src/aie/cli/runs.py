@@ -184,7 +184,7 @@ def rerun(
     \b
     Examples:
       aie runs rerun 3fk2
-      aie runs rerun 3fk2 --from send_email --set event.data.customer_email=kim@example.com
+      aie runs rerun 3fk2 --from pay --set event.data.amount=20
     """
     if since is not None and from_start:
         raise WrongUseError("--from and --from-start do not go together", where="--from", hint="give one of them")
