@@ -248,7 +248,9 @@ class Session:
 def http_client(settings: OdooSettings, url: str = "") -> httpx2.AsyncClient:
     """An HTTP client for the server. Odoo closes each connection itself."""
     timeout = httpx2.Timeout(settings.timeout_s, connect=min(CONNECT_WITHIN_S, settings.timeout_s))
-    return httpx2.AsyncClient(base_url=url or settings.url, timeout=timeout)
+    address = url or settings.url
+    encrypted = address.startswith("https:")  # without, nothing is verified: do not read all certificates for it
+    return httpx2.AsyncClient(base_url=address, timeout=timeout, verify=encrypted)
 
 
 async def _signed_in(http: httpx2.AsyncClient, settings: OdooSettings, secret: str, known: Known) -> Session:
