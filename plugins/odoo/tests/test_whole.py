@@ -126,6 +126,7 @@ def test_a_posted_invoice_becomes_the_mail_that_the_original_workflow_writes(aie
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("shop", [17], indirect=True)
 def test_the_note_that_asks_reads_like_the_invoice(aie: AieHome, shop: Shop) -> None:
     customer = office.acme(shop.db)
     aie.workflow("bill", [INVOICE], trigger_event="manual_trigger")
@@ -179,13 +180,14 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
             command = line.replace("https://odoo.example.com", shop.server.url).replace("mycompany", shop.db.name)
             command = command.replace("aie@example.com", "connector")
             done = subprocess.run(
-                command, shell=True, cwd=aie.vault, env=aie.env, input=f"{shop.secret}\n", capture_output=True, text=True,
-                timeout=60, check=False,
+                command, shell=True, cwd=aie.vault, env=aie.env, input=f"{shop.secret}\n", capture_output=True,
+                text=True, timeout=60, check=False,
             )  # fmt: skip
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     shop.server.stop()
 
 
+@pytest.mark.parametrize("shop", [19], indirect=True)
 def test_an_expense_of_the_page_is_approved_and_then_in_odoo_and_not_again(aie: AieHome, shop: Shop) -> None:
     office.jane(shop.db)
     path = aie.workflow("expense_to_odoo", [])

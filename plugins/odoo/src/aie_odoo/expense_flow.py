@@ -31,7 +31,7 @@ class OneExpense(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    expense_id: int = Field(ge=1, description="its id in Odoo, as events and record_expense tell it", examples=[2041])
+    expense_id: int = Field(ge=0, description="its id in Odoo, as events and record_expense tell it", examples=[2041])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,9 @@ class Previewing:
     title: str
 
     async def __call__(self, params: OneExpense, context: ActionContext) -> str:
+        return await documents.or_why_not(self._document(params, context))
+
+    async def _document(self, params: OneExpense, context: ActionContext) -> str:
         async with self.odoo.session(context.credentials) as session:
             row = await expense_row(session, params.expense_id)
             currency = await session.currency(row["currency_id"][0])

@@ -24,7 +24,7 @@ class RegisterPayment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    invoice_id: int = Field(ge=1, description="the invoice's id in Odoo, as events and create_invoice tell it")
+    invoice_id: int = Field(ge=0, description="the invoice's id in Odoo, as events and create_invoice tell it")
     amount: Annotated[Decimal, Field(gt=0, le=10**12, max_digits=18)] | None = Field(
         default=None, description="in the invoice's currency; all that is open if left out"
     )
@@ -65,6 +65,9 @@ class Paying:
             return LookUp(True, await self._result(session, params, payment_id, created=True))
 
     async def preview(self, params: RegisterPayment, context: ActionContext) -> str:
+        return await documents.or_why_not(self._document(params, context))
+
+    async def _document(self, params: RegisterPayment, context: ActionContext) -> str:
         async with self.odoo.session(context.credentials) as session:
             row = await invoice_row(session, params.invoice_id)
             currency = await session.currency(row["currency_id"][0])

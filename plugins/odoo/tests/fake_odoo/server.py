@@ -38,6 +38,7 @@ class Server:
         self.statuses: dict[str, int] = {}  # model.method that a proxy answers instead, once
         self.list_databases = True
         self.buttons = dict(methods.BUTTONS)
+        self.general = dict(methods.GENERAL)
         self.lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"server_": self}))
         self._http.daemon_threads = True
@@ -69,7 +70,7 @@ class Server:
         if hook := self.before.pop(f"{model}.{method}", None):
             hook()
         with self.lock:
-            return methods.call(self.db, uid, model, method, ids, named, context, self.buttons)
+            return methods.call(self.db, uid, model, method, ids, named, context, self)
 
     # --- services, as XML-RPC and JSON-RPC share them -------------------------------------------------------------
 
