@@ -135,7 +135,9 @@ def test_a_wrong_database_is_named(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("status", "reading", "writing"),
     [
+        (500, UnreachableError, LostError),
         (502, UnreachableError, LostError),
+        (524, UnreachableError, LostError),
         (503, BusyServerError, BusyServerError),
         (504, UnreachableError, LostError),
         (429, BusyServerError, BusyServerError),
@@ -228,6 +230,17 @@ def test_what_is_not_odoo_says_so(tmp_path: Path) -> None:
         answer = httpx2.MockTransport(lambda _, s=status, h=headers: httpx2.Response(s, html="<p>Hi", headers=h))
         with pytest.raises(NotOdooError, match=words):
             asyncio.run(ask(answer))
+
+
+def test_odoo_online_is_told_apart_by_its_address() -> None:
+    async def ask() -> Any:
+        answer = httpx2.MockTransport(lambda _: httpx2.Response(404, html="<p>No"))
+        async with httpx2.AsyncClient(base_url="https://shop.odoo.com", transport=answer) as http:
+            return await wire.version_of(http)
+
+    with pytest.raises(NotOdooError) as found:
+        asyncio.run(ask())
+    assert found.value.hint.endswith("; on Odoo Online programs are let in with the Custom plan only")
 
 
 def test_not_being_connected_says_how_to_connect(shop: Shop) -> None:

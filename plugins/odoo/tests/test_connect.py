@@ -221,7 +221,7 @@ def test_the_doctor_names_an_address_that_is_not_odoo(shop: Shop) -> None:
         (
             "FAIL",
             f"{shop.server.url}/shop: what answers there is not Odoo (HTTP 404)",
-            "use the address that the browser shows for Odoo, without what follows the first slash",
+            "use the address that the browser shows for Odoo, up to the first slash",
         )
     ]
 

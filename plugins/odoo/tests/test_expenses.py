@@ -61,6 +61,14 @@ def test_the_amount_goes_where_this_version_wants_it(shop: Shop) -> None:
     assert shop.server.called("hr.expense.create") == 2
 
 
+def test_an_amount_that_odoo_reckons_itself_is_noticed(shop: Shop) -> None:
+    """Categories with a price of their own, such as mileage, may put theirs in place of the amount."""
+    office.jane(shop.db)
+    shop.server.after["hr.expense.create"] = lambda: shop.db.update("hr.expense", 1, total_amount_currency=1.0)
+    with pytest.raises(ActionError, match=r"Odoo took the expense with 1\.00 USD in place of 62\.50 USD"):
+        shop.run("record_expense", **LUNCH, product="MIL")
+
+
 def test_a_receipt_of_the_vault_is_attached_once(shop: Shop) -> None:
     office.jane(shop.db)
     (shop.folder / "Receipts").mkdir()

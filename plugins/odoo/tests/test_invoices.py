@@ -288,14 +288,16 @@ def test_what_cannot_be_paid_is_refused_before_anything_is_done(shop: Shop) -> N
     draft = office.invoice(shop.db, 3)
     for invoice_id, amount, message in (
         (record_id, "1150.01", "1,150.01 USD is more than the 1,150.00 USD that are open"),
-        (draft, None, "is not posted: there is nothing to pay"),
+        (draft, None, "its state is 'draft'"),
         (999, None, "there is no customer invoice with the id 999 in Odoo"),
     ):
         with pytest.raises(ActionError) as found:
             shop.run("register_payment", invoice_id=invoice_id, amount=amount)
         assert message in str(found.value)
     shop.run("register_payment", invoice_id=record_id)
-    with pytest.raises(ActionError, match="is paid: there is nothing to pay"):
+    with pytest.raises(
+        ActionError, match="there is nothing to pay of the invoice INV/2026/00001: its state is 'paid'"
+    ):
         shop.run("register_payment", key="k2", invoice_id=record_id)
 
 

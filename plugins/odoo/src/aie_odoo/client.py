@@ -43,7 +43,7 @@ class Known:
     version: tuple[int, str] | None = None
     uid: int | None = None
     json2: bool = False
-    fields: dict[str, Mapping[str, Row] | None] = field(default_factory=dict)
+    fields: dict[str, Mapping[str, Row]] = field(default_factory=dict)
     company: Company | None = None
 
 
@@ -187,10 +187,9 @@ class Session:
         """What fields a model has: type, readonly. None when there is no such model: its module is not installed."""
         if model not in self._known.fields:
             try:
-                found = await self.call(model, "fields_get", attributes=["type", "readonly"])
+                self._known.fields[model] = await self.call(model, "fields_get", attributes=["type", "readonly"])
             except (RefusedError, AbsentError):  # asked of a model that is there, it has nothing to refuse
-                found = None
-            self._known.fields[model] = found
+                return None  # and is asked again: its app may be installed meanwhile
         return self._known.fields[model]
 
     async def fields_of(self, model: str, app: str) -> Mapping[str, Row]:
@@ -201,10 +200,6 @@ class Session:
                 f"the {app} app is not installed in this Odoo", where=model, hint=f"install it: Odoo, Apps, {app}"
             )
         return there
-
-    def forget(self, model: str) -> None:
-        """Ask for its fields anew: an app may have been installed."""
-        self._known.fields.pop(model, None)
 
     async def may(self, model: str, operation: str) -> bool:
         """Whether the user has the right to ``read``, ``create`` or ``write`` records of a model."""

@@ -152,6 +152,14 @@ class Recording:
         if params.receipt:
             await receipts.attach(session, expense_id, params.receipt, receipt)
         row = await expense_row(session, expense_id)
+        currency = await session.currency(row["currency_id"][0])
+        if created and expense_amount(row) != currency.rounded(params.amount):
+            raise ActionError(
+                f"Odoo took the expense with {currency.shown(expense_amount(row))} in place of"
+                f" {currency.shown(params.amount)}",
+                where=link(self.odoo, MODEL, expense_id),
+                hint="a category with a price of its own, such as mileage, reckons the amount: correct it there",
+            )
         return expense_result(self.odoo, row, created=created)
 
 

@@ -26,6 +26,8 @@ INVOICE_FIELDS = (
     *("amount_untaxed", "amount_tax", "amount_total", "amount_residual"),
 )
 
+PAID_STATES = ("paid", "in_payment")  # in_payment: registered, and not on a bank statement yet
+
 
 class CreateInvoice(BaseModel):
     """An invoice to a customer."""

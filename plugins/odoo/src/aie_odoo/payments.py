@@ -14,7 +14,7 @@ from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import directory, documents
 from aie_odoo.client import Odoo, Row, Session
-from aie_odoo.invoices import Invoice, invoice_result, invoice_row
+from aie_odoo.invoices import PAID_STATES, Invoice, invoice_result, invoice_row
 from aie_odoo.keys import found_later, planted_key
 from aie_odoo.money import Currency, decimal
 
@@ -109,10 +109,10 @@ class Paying:
     def _amount(self, params: RegisterPayment, row: Row, currency: Currency) -> Decimal:
         open_amount = decimal(row["amount_residual"])
         amount = currency.rounded(params.amount if params.amount is not None else open_amount)
-        if row["state"] != "posted" or not open_amount:
-            stands = "is not posted" if row["state"] != "posted" else "is paid"
+        if row["state"] != "posted" or not open_amount or row["payment_state"] in PAID_STATES:
+            stands = row["payment_state"] if row["state"] == "posted" else row["state"]
             raise ActionError(
-                f"the invoice {row['name'] or params.invoice_id} {stands}: there is nothing to pay",
+                f"there is nothing to pay of the invoice {row['name'] or params.invoice_id}: its state is {stands!r}",
                 where="invoice_id",
                 hint="look at it in Odoo",
             )

@@ -48,7 +48,6 @@ class Poller:
                     if await session.fields(self.watched.model) is None:
                         told.trouble(self.watched.missing)
                         pause_s = MISSING_LOOK_S
-                        session.forget(self.watched.model)
                     else:
                         await self.look(session, context)
                         told.trouble("")
