@@ -286,5 +286,7 @@ def test_a_server_that_has_dropped_the_old_question_for_rights_is_asked_the_new_
     assert found == ["the user may not register payments"]
 
 
-def test_before_connecting_the_doctor_says_how(at_17: Office) -> None:
-    assert at_17.doctor() == [("warn", "not connected", "aie connect odoo")]
+def test_the_doctor_speaks_of_it_once_a_server_is_set(at_17: Office) -> None:
+    assert at_17.doctor() == []
+    (at_17.aie.vault / "aie.toml").write_text(f'[plugins.odoo]\nurl = "{at_17.shop.server.url}"\n')
+    assert at_17.doctor(code=1) == [("FAIL", "there is no key yet", "aie connect odoo")]

@@ -20,7 +20,13 @@ UNKNOWN, NEVER = "unknown", "never"
 
 def odoo_connection() -> Connection:
     """The one connection of this plugin."""
-    return Connection("odoo", connect, check=check, summary="invoices, payments and expenses in Odoo")
+    return Connection(
+        "odoo",
+        connect,
+        check=check,
+        used=lambda settings: bool(settings.url),
+        summary="invoices, payments and expenses in Odoo",
+    )
 
 
 async def connect(desk: ConnectDesk) -> None:
