@@ -295,9 +295,7 @@ def test_what_cannot_be_paid_is_refused_before_anything_is_done(shop: Shop) -> N
             shop.run("register_payment", invoice_id=invoice_id, amount=amount)
         assert message in str(found.value)
     shop.run("register_payment", invoice_id=record_id)
-    with pytest.raises(
-        ActionError, match="there is nothing to pay of the invoice INV/2026/00001: its state is 'paid'"
-    ):
+    with pytest.raises(ActionError, match="there is nothing to pay of the invoice INV/2026/00001: its state is 'paid'"):
         shop.run("register_payment", key="k2", invoice_id=record_id)
 
 

@@ -44,6 +44,7 @@ class Known:
     uid: int | None = None
     json2: bool = False
     fields: dict[str, Mapping[str, Row]] = field(default_factory=dict)
+    currencies: dict[int | str, Currency] = field(default_factory=dict)
     company: Company | None = None
 
 
@@ -184,10 +185,11 @@ class Session:
             return None
 
     async def fields(self, model: str) -> Mapping[str, Row] | None:
-        """What fields a model has: type, readonly. None when there is no such model: its module is not installed."""
+        """What fields a model has: type, readonly, selection. None when there is no such model: its app is missing."""
         if model not in self._known.fields:
             try:
-                self._known.fields[model] = await self.call(model, "fields_get", attributes=["type", "readonly"])
+                facts = ["type", "readonly", "selection"]
+                self._known.fields[model] = await self.call(model, "fields_get", attributes=facts)
             except (RefusedError, AbsentError):  # asked of a model that is there, it has nothing to refuse
                 return None  # and is asked again: its app may be installed meanwhile
         return self._known.fields[model]
@@ -228,16 +230,17 @@ class Session:
 
     async def currency(self, wanted: int | str) -> Currency:
         """A currency by its id or code; :class:`RefusedError` for one that is not switched on."""
-        field_name, value = ("id", wanted) if isinstance(wanted, int) else ("name", wanted.strip().upper())
-        rows = await self.search_read(
-            "res.currency", [[field_name, "=", value]], ["name", "rounding", "active"], archived=True
-        )
-        if not rows or not rows[0]["active"]:
-            said = "is not switched on in Odoo" if rows else "is not a currency that Odoo knows"
-            raise RefusedError(
-                f"{wanted!r} {said}", where="currency", hint="write a code such as EUR; Odoo: Accounting, Currencies"
-            )
-        return Currency(int(rows[0]["id"]), str(rows[0]["name"]), Decimal(repr(rows[0]["rounding"])))
+        if wanted not in self._known.currencies:
+            name, value = ("id", wanted) if isinstance(wanted, int) else ("name", wanted.strip().upper())
+            fields = ["name", "rounding", "active"]
+            rows = await self.search_read("res.currency", [[name, "=", value]], fields, archived=True)
+            if not rows or not rows[0]["active"]:
+                said = "is not switched on in Odoo" if rows else "is not a currency that Odoo knows"
+                hint = "write a code such as EUR; Odoo: Accounting, Currencies"
+                raise RefusedError(f"{wanted!r} {said}", where="currency", hint=hint)
+            rounding = Decimal(repr(rows[0]["rounding"]))
+            self._known.currencies[wanted] = Currency(int(rows[0]["id"]), str(rows[0]["name"]), rounding)
+        return self._known.currencies[wanted]
 
 
 def http_client(settings: OdooSettings, url: str = "") -> httpx2.AsyncClient:

@@ -92,7 +92,7 @@ def _fields_get(db: Database, uid: int, model: str, ids: Any, arguments: Row, co
             facts = {"type": kind[0].partition(">")[0], "readonly": all_readonly or "readonly" in kind}
             facts |= {"string": name, "required": False}
             if kind[0] == "selection":
-                facts["selection"] = [["draft", "Draft"]]
+                facts["selection"] = [[state, state.title()] for state in db.expense_states]
             told[name] = {key: facts[key] for key in arguments.get("attributes") or facts if key in facts}
     return told
 
