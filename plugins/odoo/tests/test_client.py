@@ -195,6 +195,16 @@ def test_a_failure_of_the_server_shows_no_traceback_and_no_secret(shop: Shop) ->
     assert not any(text in repr(found.value.as_dict()) for text in ("Traceback", "http.py", shop.secret))
 
 
+def test_a_secret_that_the_server_quotes_is_taken_out(shop: Shop) -> None:
+    def fail() -> None:
+        raise ValueError(f"execute_kw('odoo', 6, '{shop.secret}')")
+
+    shop.server.before["res.partner.search_read"] = fail
+    with pytest.raises(ServerError) as found:
+        within(shop, count)
+    assert str(found.value).endswith("with ValueError: execute_kw('odoo', 6, '‹redacted›')")
+
+
 def test_a_method_that_returns_nothing_has_done_its_work(shop: Shop) -> None:
     record_id = office.invoice(shop.db, 3)
     assert within(shop, lambda session: session.press("account.move", "button_cancel", [record_id])) is None

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx2
 
-from aie.credentials import Credentials
-from aie.errors import ConfigError
+from aie.credentials import MASK, Credentials
+from aie.errors import ActionError, ConfigError
 from aie_odoo import wire
 from aie_odoo.faults import AbsentError, RefusedError, RightsError, ServerError, SignInError
 from aie_odoo.money import Currency
@@ -78,8 +78,10 @@ class Odoo:
         async with http_client(self.settings) as http:
             try:
                 yield await _signed_in(http, self.settings, secret, self._known)
-            except SignInError:
-                self._known = Known()
+            except ActionError as error:
+                error.message = error.message.replace(secret, MASK)  # a server may quote what it was sent
+                if isinstance(error, SignInError):
+                    self._known = Known()
                 raise
 
     @property
