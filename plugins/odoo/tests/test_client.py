@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from fake_odoo import office
+from fake_odoo.canned import answering
 from fake_odoo.errors import SerializationError
 from fake_odoo.office import API_KEY, LOW, PASSWORD
 from fake_odoo.shop import Shop
@@ -227,19 +228,22 @@ def test_load_is_never_used(shop: Shop) -> None:
     assert [path.name for path in sources if '"load"' in path.read_text(encoding="utf-8")] == []
 
 
-def test_what_is_not_odoo_says_so(tmp_path: Path) -> None:
-    async def ask(transport: httpx2.MockTransport) -> Any:
-        async with httpx2.AsyncClient(base_url="http://shop.test", transport=transport) as http:
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (200, {}, "what answers there is not Odoo (HTTP 200)"),
+        (404, {}, "what answers there is not Odoo (HTTP 404)"),
+        (301, {"Location": "https://shop.test/"}, "the server sends on to 'https://shop.test/'"),
+    ],
+)
+def test_what_is_not_odoo_says_so(status: int, headers: dict[str, str], words: str) -> None:
+    async def ask(url: str) -> Any:
+        async with httpx2.AsyncClient(base_url=url) as http:
             return await wire.version_of(http)
 
-    for status, headers, words in (
-        (200, {}, "what answers there is not Odoo"),
-        (404, {}, "what answers there is not Odoo"),
-        (301, {"Location": "https://shop.test/"}, "the server sends on to 'https://shop.test/'"),
-    ):
-        answer = httpx2.MockTransport(lambda _, s=status, h=headers: httpx2.Response(s, html="<p>Hi", headers=h))
-        with pytest.raises(NotOdooError, match=words):
-            asyncio.run(ask(answer))
+    with answering(status, b"<p>Hi", "text/html", headers) as url, pytest.raises(NotOdooError) as found:
+        asyncio.run(ask(url))
+    assert (str(found.value), found.value.where) == (words, url)
 
 
 def test_odoo_online_is_told_apart_by_its_address() -> None:
