@@ -180,6 +180,17 @@ def test_a_database_that_the_server_does_not_list_is_not_taken(here: Office) -> 
     assert "Error: 'odooo' is not an answer to: Which database\n  Where: database\n  Next:  did you mean " in error
 
 
+def test_a_database_that_is_gone_is_not_offered_again(at_17: Office) -> None:
+    (at_17.aie.vault / "aie.toml").write_text('[plugins.odoo]\ndatabase = "old"\n')
+    settings = ("--set", f"url={at_17.shop.server.url}", "--set", "user=connector")
+    said = at_17.aie("connect", "odoo", *settings, stdin=f"\n{at_17.shop.secret}\n")
+    assert "database 'odoo17', as connector" in said.out
+    at_17.shop.server.list_databases = False
+    (at_17.aie.vault / "aie.toml").write_text("")
+    error = at_17.aie("connect", "odoo", *settings, stdin="\n", code=1).err
+    assert error.startswith("Error: there is no database to connect to\n")
+
+
 def test_no_secret_is_in_any_message(here: Office) -> None:
     for secret in ("wrong-" + "x" * 20, API_KEY[:-1] + "0"):
         said = here.connect(code=1, secret=secret)
