@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import xmlrpc.client
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx2
 import pytest
+from fake_odoo.canned import answering
 from fake_odoo.captured import Exchange, answer_of, exchange, exchanges, request_of
 from fake_odoo.office import API_KEY, LOW_KEY
 from fake_odoo.shop import Shop
@@ -62,7 +59,7 @@ LEFT_OUT = {"button_draft via JSON-RPC (method returning None)", "search hides a
 
 def test_the_fake_server_answers_what_real_ones_were_asked_in_the_same_shape(shop: Shop) -> None:
     differing = []
-    with httpx2.Client(base_url=shop.server.url) as http:
+    with httpx2.Client(base_url=shop.server.url, verify=False) as http:
         for one in exchanges(shop.version):
             if one["label"] in LEFT_OUT or (one["proto"], one["label"]) in (
                 ("json2", "action_post"),
@@ -80,35 +77,9 @@ def test_the_fake_server_answers_what_real_ones_were_asked_in_the_same_shape(sho
 # --- the client and real answers ---------------------------------------------------------------------------------
 
 
-@contextmanager
-def answering(status: int, body: bytes, kind: str) -> Iterator[str]:
-    """A server that gives one answer to everything."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 async def hand_over(url: str, proto: str) -> Any:
     """The answer of a server through the client."""
-    async with httpx2.AsyncClient(base_url=url) as http:
+    async with httpx2.AsyncClient(base_url=url, verify=False) as http:
         if proto == "json2":
             return await Json2(http, "db", "key").call(Call("res.partner", "method"))
         return await wire.ask(http, "object", "execute_kw", [], doing="res.partner.method")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from fake_odoo import office
+from fake_odoo.canned import answering
 from fake_odoo.errors import SerializationError
 from fake_odoo.office import API_KEY, LOW, PASSWORD
 from fake_odoo.shop import Shop
@@ -135,7 +136,9 @@ def test_a_wrong_database_is_named(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("status", "reading", "writing"),
     [
+        (500, UnreachableError, LostError),
         (502, UnreachableError, LostError),
+        (524, UnreachableError, LostError),
         (503, BusyServerError, BusyServerError),
         (504, UnreachableError, LostError),
         (429, BusyServerError, BusyServerError),
@@ -193,6 +196,16 @@ def test_a_failure_of_the_server_shows_no_traceback_and_no_secret(shop: Shop) ->
     assert not any(text in repr(found.value.as_dict()) for text in ("Traceback", "http.py", shop.secret))
 
 
+def test_a_secret_that_the_server_quotes_is_taken_out(shop: Shop) -> None:
+    def fail() -> None:
+        raise ValueError(f"execute_kw('odoo', 6, '{shop.secret}')")
+
+    shop.server.before["res.partner.search_read"] = fail
+    with pytest.raises(ServerError) as found:
+        within(shop, count)
+    assert str(found.value).endswith("with ValueError: execute_kw('odoo', 6, '‹redacted›')")
+
+
 def test_a_method_that_returns_nothing_has_done_its_work(shop: Shop) -> None:
     record_id = office.invoice(shop.db, 3)
     assert within(shop, lambda session: session.press("account.move", "button_cancel", [record_id])) is None
@@ -215,19 +228,33 @@ def test_load_is_never_used(shop: Shop) -> None:
     assert [path.name for path in sources if '"load"' in path.read_text(encoding="utf-8")] == []
 
 
-def test_what_is_not_odoo_says_so(tmp_path: Path) -> None:
-    async def ask(transport: httpx2.MockTransport) -> Any:
-        async with httpx2.AsyncClient(base_url="http://shop.test", transport=transport) as http:
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (200, {}, "what answers there is not Odoo (HTTP 200)"),
+        (404, {}, "what answers there is not Odoo (HTTP 404)"),
+        (301, {"Location": "https://shop.test/"}, "the server sends on to 'https://shop.test/'"),
+    ],
+)
+def test_what_is_not_odoo_says_so(status: int, headers: dict[str, str], words: str) -> None:
+    async def ask(url: str) -> Any:
+        async with httpx2.AsyncClient(base_url=url) as http:
             return await wire.version_of(http)
 
-    for status, headers, words in (
-        (200, {}, "what answers there is not Odoo"),
-        (404, {}, "what answers there is not Odoo"),
-        (301, {"Location": "https://shop.test/"}, "the server sends on to 'https://shop.test/'"),
-    ):
-        answer = httpx2.MockTransport(lambda _, s=status, h=headers: httpx2.Response(s, html="<p>Hi", headers=h))
-        with pytest.raises(NotOdooError, match=words):
-            asyncio.run(ask(answer))
+    with answering(status, b"<p>Hi", "text/html", headers) as url, pytest.raises(NotOdooError) as found:
+        asyncio.run(ask(url))
+    assert (str(found.value), found.value.where) == (words, url)
+
+
+def test_odoo_online_is_told_apart_by_its_address() -> None:
+    async def ask() -> Any:
+        answer = httpx2.MockTransport(lambda _: httpx2.Response(404, html="<p>No"))
+        async with httpx2.AsyncClient(base_url="https://shop.odoo.com", transport=answer) as http:
+            return await wire.version_of(http)
+
+    with pytest.raises(NotOdooError) as found:
+        asyncio.run(ask())
+    assert found.value.hint.endswith("; on Odoo Online programs are let in with the Custom plan only")
 
 
 def test_not_being_connected_says_how_to_connect(shop: Shop) -> None:

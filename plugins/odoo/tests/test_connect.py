@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from fake_odoo import office
 from fake_odoo.office import API_KEY, PASSWORD
-from fake_odoo.shop import Shop
+from fake_odoo.shop import NOW, Shop
 
+from aie.connections import CheckContext
+from aie.errors import AieError
+from aie_odoo.checking import check
 from tests.aie_home import AieHome, Said
 
 
@@ -174,6 +180,17 @@ def test_a_database_that_the_server_does_not_list_is_not_taken(here: Office) -> 
     assert "Error: 'odooo' is not an answer to: Which database\n  Where: database\n  Next:  did you mean " in error
 
 
+def test_a_database_that_is_gone_is_not_offered_again(at_17: Office) -> None:
+    (at_17.aie.vault / "aie.toml").write_text('[plugins.odoo]\ndatabase = "old"\n')
+    settings = ("--set", f"url={at_17.shop.server.url}", "--set", "user=connector")
+    said = at_17.aie("connect", "odoo", *settings, stdin=f"\n{at_17.shop.secret}\n")
+    assert "database 'odoo17', as connector" in said.out
+    at_17.shop.server.list_databases = False
+    (at_17.aie.vault / "aie.toml").write_text("")
+    error = at_17.aie("connect", "odoo", *settings, stdin="\n", code=1).err
+    assert error.startswith("Error: there is no database to connect to\n")
+
+
 def test_no_secret_is_in_any_message(here: Office) -> None:
     for secret in ("wrong-" + "x" * 20, API_KEY[:-1] + "0"):
         said = here.connect(code=1, secret=secret)
@@ -183,38 +200,50 @@ def test_no_secret_is_in_any_message(here: Office) -> None:
 # --- aie doctor --------------------------------------------------------------------------------------------------
 
 
-def test_the_doctor_names_a_server_that_is_away(here: Office) -> None:
-    here.connect()
-    here.edit(here.shop.server.url, "http://127.0.0.1:9")
-    (found,) = here.doctor(code=1)
-    assert found == (
-        "FAIL",
-        "http://127.0.0.1:9: no connection to the Odoo server: All connection attempts failed",
-        "see whether the address is right and the server is on: aie doctor",
+def told(shop: Shop) -> list[tuple[str, str, str]]:
+    """What the check finds, as the doctor says it."""
+    context = CheckContext(
+        shop.settings, shop.folder, ZoneInfo("Europe/Berlin"), shop.credentials, NOW, logging.getLogger(), shop.folder
     )
+    try:
+        return [(str(one.level), one.message, one.hint) for one in asyncio.run(check(context))]
+    except AieError as error:
+        return [("FAIL", f"{error.where}: {error.message}", error.hint)]
 
 
-def test_the_doctor_names_an_address_that_is_not_odoo(here: Office) -> None:
-    here.connect()
-    here.edit(here.shop.server.url, f"{here.shop.server.url}/shop")
-    (found,) = here.doctor(code=1)
-    assert found == (
-        "FAIL",
-        f"{here.shop.server.url}/shop: what answers there is not Odoo (HTTP 404)",
-        "use the address that the browser shows for Odoo, without what follows the first slash",
-    )
-
-
-def test_the_doctor_names_a_wrong_database_and_those_there_are(here: Office) -> None:
-    here.connect()
-    here.edit(f'"{here.shop.db.name}"', '"nosuchdb"')
-    assert here.doctor(code=1) == [
+def test_the_doctor_names_a_server_that_is_away(at_17: Office) -> None:
+    at_17.connect()
+    at_17.edit(at_17.shop.server.url, "http://127.0.0.1:9")
+    expected = [
         (
             "FAIL",
-            "the server cannot open the database 'nosuchdb'",
-            f"the server has: {here.shop.db.name}; aie connect odoo",
+            "http://127.0.0.1:9: no connection to the Odoo server: All connection attempts failed",
+            "see whether the address is right and the server is on: aie doctor",
         )
     ]
+    assert at_17.doctor(code=1) == expected
+    at_17.shop.change(url="http://127.0.0.1:9")
+    assert told(at_17.shop) == expected
+
+
+def test_the_doctor_names_an_address_that_is_not_odoo(shop: Shop) -> None:
+    shop.change(url=f"{shop.server.url}/shop")
+    assert told(shop) == [
+        (
+            "FAIL",
+            f"{shop.server.url}/shop: what answers there is not Odoo (HTTP 404)",
+            "use the address that the browser shows for Odoo, up to the first slash",
+        )
+    ]
+
+
+def test_the_doctor_names_a_wrong_database_and_those_there_are(shop: Shop) -> None:
+    right = shop.db.name
+    shop.change(database="nosuchdb")
+    message = "the server cannot open the database 'nosuchdb'"
+    assert told(shop) == [("FAIL", message, f"the server has: {right}; aie connect odoo")]
+    shop.server.list_databases = False
+    assert told(shop) == [("FAIL", message, "see whether its name is right: aie connect odoo")]
 
 
 def test_the_doctor_names_a_key_that_is_refused(here: Office) -> None:
@@ -229,42 +258,46 @@ def test_the_doctor_names_a_key_that_is_refused(here: Office) -> None:
     )
 
 
-def test_the_doctor_names_apps_that_are_missing(here: Office) -> None:
-    here.connect("--set", "expires=never") if here.shop.version >= 19 else here.connect()
-    here.shop.db.uninstall("hr.expense")
+def test_the_doctor_names_apps_that_are_missing(shop: Shop) -> None:
+    shop.db.uninstall("hr.expense")
     assert (
         "warn",
         "the Expenses app is not installed: nothing can be done with expenses",
         'install it (Odoo, Apps, Expenses), or leave "expenses" out of watch',
-    ) in here.doctor()
-    here.shop.db.uninstall("account.move")
+    ) in told(shop)
+    shop.db.uninstall("account.move")
     assert (
         "warn",
         "the Invoicing app is not installed: nothing can be done with invoices",
         'install it (Odoo, Apps, Invoicing), or leave "invoices" out of watch',
-    ) in here.doctor()
+    ) in told(shop)
 
 
-def test_the_doctor_names_the_missing_employee_and_rights(here: Office) -> None:
-    here.connect()
-    uid = office.connector(here.shop.db)
-    for model, operation in (("account.move", "create"), ("account.payment", "create"), ("hr.employee", "read")):
-        here.shop.db.denied.add((uid, model, operation))
-    told = here.doctor()
-    right = "give the right 'Invoicing: Billing' to the user (Odoo, Settings, Users), or do without"
-    for found in (
-        ("warn", "the user may not make invoices", right),
-        ("warn", "the user may not register payments", right),
-        ("warn", "the user may not see employees", "give it a right to Employees in Odoo (Users)"),
-    ):
-        assert found in told
-    here.shop.db.denied.clear()
+def test_the_doctor_names_the_missing_employee_and_rights(shop: Shop) -> None:
+    uid = office.connector(shop.db)
     assert (
         "warn",
         "no employee belongs to aie's user in Odoo: each expense has to name one",
         "name the employee, or link one to the user: Odoo, Employees, HR Settings, Related User",
-    ) in here.doctor()
+    ) in told(shop)
+    for model, operation in (("account.move", "create"), ("account.payment", "create"), ("hr.employee", "read")):
+        shop.db.denied.add((uid, model, operation))
+    right = "give the right 'Invoicing: Billing' to the user (Odoo, Settings, Users), or do without"
+    assert [found for found in told(shop) if found[0] == "warn" and "API key" not in found[1]] == [
+        ("warn", "the user may not make invoices", right),
+        ("warn", "the user may not register payments", right),
+        ("warn", "the user may not see employees", "give it a right to Employees in Odoo (Users)"),
+    ]
 
 
-def test_before_connecting_the_doctor_says_how(here: Office) -> None:
-    assert here.doctor() == [("warn", "not connected", "aie connect odoo")]
+def test_a_server_that_has_dropped_the_old_question_for_rights_is_asked_the_new_one(shop: Shop) -> None:
+    shop.server.general.pop("check_access_rights")
+    shop.server.general["has_access"] = lambda db, uid, model, ids, arguments, context: model != "account.payment"
+    found = [message for _, message, _ in told(shop) if message.startswith("the user may not")]
+    assert found == ["the user may not register payments"]
+
+
+def test_the_doctor_speaks_of_it_once_a_server_is_set(at_17: Office) -> None:
+    assert at_17.doctor() == []
+    (at_17.aie.vault / "aie.toml").write_text(f'[plugins.odoo]\nurl = "{at_17.shop.server.url}"\n')
+    assert at_17.doctor(code=1) == [("FAIL", "there is no key yet", "aie connect odoo")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_odoo import office
+from fake_odoo.database import Database, Row
 from fake_odoo.shop import Shop
 from pydantic import ValidationError
 
@@ -59,6 +60,14 @@ def test_the_amount_goes_where_this_version_wants_it(shop: Shop) -> None:
         shop.run("record_expense", key=wanted, **LUNCH)
         assert shop.rows("hr.expense")[-1][wanted] == 62.5
     assert shop.server.called("hr.expense.create") == 2
+
+
+def test_an_amount_that_odoo_reckons_itself_is_noticed(shop: Shop) -> None:
+    """Categories with a price of their own, such as mileage, may put theirs in place of the amount."""
+    office.jane(shop.db)
+    shop.server.after["hr.expense.create"] = lambda: shop.db.update("hr.expense", 1, total_amount_currency=1.0)
+    with pytest.raises(ActionError, match=r"Odoo took the expense with 1\.00 USD in place of 62\.50 USD"):
+        shop.run("record_expense", **LUNCH, product="MIL")
 
 
 def test_a_receipt_of_the_vault_is_attached_once(shop: Shop) -> None:
@@ -215,14 +224,25 @@ def test_a_refusal_of_odoo_is_told_as_it_is(tmp_path: Path) -> None:
     shop.server.stop()
 
 
-def test_reports_of_16_are_approved_by_their_older_button(tmp_path: Path) -> None:
+def test_reports_of_16_have_other_names_for_button_and_state(tmp_path: Path) -> None:
+    """``reported`` is handed in there; and a report that is a draft leaves its expenses drafts."""
     shop = Shop(17, tmp_path)
-    buttons = shop.server.buttons
-    buttons["hr.expense.sheet", "approve_expense_sheets"] = buttons.pop(
-        ("hr.expense.sheet", "action_approve_expense_sheets")
-    )
+    shop.db.expense_states.remove("submitted")
+    sheets, buttons = "hr.expense.sheet", shop.server.buttons
+    buttons[sheets, "approve_expense_sheets"] = buttons.pop((sheets, "action_approve_expense_sheets"))
+    submit = buttons[sheets, "action_submit_sheet"]
+
+    def submit_at_16(db: Database, uid: int, rows: list[Row]) -> None:
+        submit(db, uid, rows)
+        for line in rows[0]["expense_line_ids"]:
+            db.update("hr.expense", line, state="reported")
+
+    buttons[sheets, "action_submit_sheet"] = submit_at_16
     expense_id = recorded(shop)
-    shop.run("submit_expense", expense_id=expense_id)
+    with pytest.raises(ActionError, match="is not handed in yet"):
+        shop.run("approve_expense", expense_id=expense_id)
+    assert shop.run("submit_expense", expense_id=expense_id)["state"] == "reported"
+    assert shop.run("submit_expense", expense_id=expense_id)["changed"] is False
     assert shop.run("approve_expense", expense_id=expense_id)["state"] == "approved"
     shop.server.stop()
 

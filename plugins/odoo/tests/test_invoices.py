@@ -127,11 +127,16 @@ def test_taxes_products_currency_discount_and_due_date_are_as_said(shop: Shop) -
     item = {"name": "Work", "quantity": "1.5", "price": 100, "product": "CONS", "taxes": [], "discount": 10}
     more = {"name": "Talk", "price": 10, "taxes": ["15%"]}
     made = shop.run(
-        "create_invoice", customer_id=customer, items=[item, more], currency="eur", due_date="2026-12-31", note="Thanks"
+        "create_invoice",
+        customer_id=customer,
+        items=[item, more],
+        currency="eur",
+        due_date="2026-12-31",
+        note="Thanks & bye\n<b>",
     )
     assert (made["amount"], made["currency"], made["due_date"]) == (146.5, "EUR", "2026-12-31")
     assert lines_of(shop) == [("Work", 1.5, 100.0, 7, []), ("Talk", 1.0, 10.0, None, [1])]
-    assert shop.rows("account.move")[0]["narration"] == "<p>Thanks</p>"
+    assert shop.rows("account.move")[0]["narration"] == "<p>Thanks &amp; bye<br>&lt;b&gt;</p>"
 
 
 def test_what_odoo_does_not_have_is_named(shop: Shop) -> None:
@@ -209,6 +214,17 @@ def test_a_total_that_only_odoo_can_reckon_is_not_made_up(shop: Shop) -> None:
     assert shown.splitlines()[-1].split("  ")[-1] == "as Odoo reckons them for this customer"
 
 
+def test_a_request_that_would_fail_says_so_to_whoever_decides(shop: Shop) -> None:
+    for name, params, words in (
+        ("create_invoice", {"customer_id": 999, "items": ITEMS}, "Odoo has no customer 999"),
+        ("register_payment", {"invoice_id": 7}, "there is no customer invoice with the id 7 in Odoo"),
+        ("record_expense", {"name": "x", "amount": 1}, "no employee belongs to aie's user in Odoo"),
+        ("approve_expense", {"expense_id": 7}, "there is no expense with the id 7 in Odoo"),
+    ):
+        shown = shop.preview(name, **params)
+        assert shown.startswith(f"As things stand this cannot be carried out: {words}.\nNext: ")
+
+
 def test_an_approval_rule_may_ask_for_the_amount(shop: Shop) -> None:
     action = shop.action("create_invoice")
     params = action.params.model_validate({"customer_id": 1, "items": ITEMS})
@@ -272,14 +288,14 @@ def test_what_cannot_be_paid_is_refused_before_anything_is_done(shop: Shop) -> N
     draft = office.invoice(shop.db, 3)
     for invoice_id, amount, message in (
         (record_id, "1150.01", "1,150.01 USD is more than the 1,150.00 USD that are open"),
-        (draft, None, "is not posted: there is nothing to pay"),
+        (draft, None, "its state is 'draft'"),
         (999, None, "there is no customer invoice with the id 999 in Odoo"),
     ):
         with pytest.raises(ActionError) as found:
             shop.run("register_payment", invoice_id=invoice_id, amount=amount)
         assert message in str(found.value)
     shop.run("register_payment", invoice_id=record_id)
-    with pytest.raises(ActionError, match="is paid: there is nothing to pay"):
+    with pytest.raises(ActionError, match="there is nothing to pay of the invoice INV/2026/00001: its state is 'paid'"):
         shop.run("register_payment", key="k2", invoice_id=record_id)
 
 

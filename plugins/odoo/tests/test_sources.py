@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aie.builtin.event_types import event_types as core_types
+from aie.credentials import ConnectionRecord, CredentialStore
 from aie.events import Event
 from aie_odoo import watch
 from aie_odoo.event_types import event_types
@@ -243,9 +245,12 @@ def test_hundreds_of_invoices_come_page_by_page_and_quiet_looks_write_nothing(sh
     ids = [office.invoice(shop.db, customer) for _ in range(450)]
     for record_id in ids:
         office.press(shop.db, "account.move", "action_post", record_id)
+    asked = len(shop.server.calls)
     assert [about for kind, about in desk.look() if kind == "invoice_posted"] == ids
+    assert len(shop.server.calls) - asked < 25  # for all of them, not for each
     saves = desk.saves
-    assert (desk.look(), desk.look(), desk.saves) == ([], [], saves)
+    desk.look()
+    assert (desk.look(), desk.saves) == ([], saves)
 
 
 def test_another_server_is_watched_from_now_on(shop: Shop) -> None:
@@ -376,7 +381,6 @@ def test_what_is_told_fits_the_types_of_events(shop: Shop) -> None:
 
 def test_it_goes_on_after_the_server_was_away_and_says_so_once(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk(shop)
-    asked: list[str] = []
 
     async def main() -> None:
         source = asyncio.create_task(invoice_source(shop.odoo).run(desk))
@@ -395,9 +399,42 @@ def test_it_goes_on_after_the_server_was_away_and_says_so_once(shop: Shop, caplo
 
     with caplog.at_level(logging.INFO, "aie.test"):
         asyncio.run(main())
-    asked += [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert asked == ["the server asks for patience (HTTP 503); account.move is looked at again later"]
+    assert [record.getMessage() for record in caplog.records if "again" in record.getMessage()] == [
+        "the server asks for patience (HTTP 503); account.move is looked at again later (aie tries again by itself)",
+        "Odoo is watched again",
+    ]
     assert [str(event.event_type) for event in desk.told] == ["invoice_created", "invoice_posted"]
+
+
+def test_a_key_that_is_refused_is_said_once_and_noted_until_it_works(
+    shop: Shop, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    desk = Desk(shop)
+    desk.credentials = CredentialStore(tmp_path / "credentials", {}, keyring=False).of("odoo")
+    desk.credentials.save({"api_key": "a key that has ended"}, ConnectionRecord("connector"))
+
+    def trouble() -> str:
+        assert desk.credentials.record is not None
+        return desk.credentials.record.trouble
+
+    async def main() -> None:
+        source = asyncio.create_task(invoice_source(shop.odoo).run(desk))
+        for _ in range(3):
+            await until(trouble)
+            desk.clock.move(seconds=1)
+            await asyncio.sleep(0.1)
+        desk.credentials.save({"api_key": shop.secret})
+        for _ in range(20):
+            desk.clock.move(seconds=1)
+            await asyncio.sleep(0.05)
+        source.cancel()
+        await asyncio.gather(source, return_exceptions=True)
+
+    with caplog.at_level(logging.WARNING, "aie.test"):
+        asyncio.run(main())
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Odoo does not know the user 'connector' with that key or password; account.move is looked")
+    assert (trouble(), desk.saves) == ("", 1)
 
 
 def test_an_app_that_is_not_installed_is_said_once_and_looked_for_later(

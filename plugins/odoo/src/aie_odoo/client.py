@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx2
 
-from aie.credentials import Credentials
-from aie.errors import ConfigError
+from aie.credentials import MASK, Credentials
+from aie.errors import ActionError, ConfigError
 from aie_odoo import wire
 from aie_odoo.faults import AbsentError, RefusedError, RightsError, ServerError, SignInError
 from aie_odoo.money import Currency
@@ -43,7 +43,8 @@ class Known:
     version: tuple[int, str] | None = None
     uid: int | None = None
     json2: bool = False
-    fields: dict[str, Mapping[str, Row] | None] = field(default_factory=dict)
+    fields: dict[str, Mapping[str, Row]] = field(default_factory=dict)
+    currencies: dict[int | str, Currency] = field(default_factory=dict)
     company: Company | None = None
 
 
@@ -77,8 +78,10 @@ class Odoo:
         async with http_client(self.settings) as http:
             try:
                 yield await _signed_in(http, self.settings, secret, self._known)
-            except SignInError:
-                self._known = Known()
+            except ActionError as error:
+                error.message = error.message.replace(secret, MASK)  # a server may quote what it was sent
+                if isinstance(error, SignInError):
+                    self._known = Known()
                 raise
 
     @property
@@ -184,13 +187,13 @@ class Session:
             return None
 
     async def fields(self, model: str) -> Mapping[str, Row] | None:
-        """What fields a model has: type, readonly. None when there is no such model: its module is not installed."""
+        """What fields a model has: type, readonly, selection. None when there is no such model: its app is missing."""
         if model not in self._known.fields:
             try:
-                found = await self.call(model, "fields_get", attributes=["type", "readonly"])
+                facts = ["type", "readonly", "selection"]
+                self._known.fields[model] = await self.call(model, "fields_get", attributes=facts)
             except (RefusedError, AbsentError):  # asked of a model that is there, it has nothing to refuse
-                found = None
-            self._known.fields[model] = found
+                return None  # and is asked again: its app may be installed meanwhile
         return self._known.fields[model]
 
     async def fields_of(self, model: str, app: str) -> Mapping[str, Row]:
@@ -201,10 +204,6 @@ class Session:
                 f"the {app} app is not installed in this Odoo", where=model, hint=f"install it: Odoo, Apps, {app}"
             )
         return there
-
-    def forget(self, model: str) -> None:
-        """Ask for its fields anew: an app may have been installed."""
-        self._known.fields.pop(model, None)
 
     async def may(self, model: str, operation: str) -> bool:
         """Whether the user has the right to ``read``, ``create`` or ``write`` records of a model."""
@@ -233,22 +232,25 @@ class Session:
 
     async def currency(self, wanted: int | str) -> Currency:
         """A currency by its id or code; :class:`RefusedError` for one that is not switched on."""
-        field_name, value = ("id", wanted) if isinstance(wanted, int) else ("name", wanted.strip().upper())
-        rows = await self.search_read(
-            "res.currency", [[field_name, "=", value]], ["name", "rounding", "active"], archived=True
-        )
-        if not rows or not rows[0]["active"]:
-            said = "is not switched on in Odoo" if rows else "is not a currency that Odoo knows"
-            raise RefusedError(
-                f"{wanted!r} {said}", where="currency", hint="write a code such as EUR; Odoo: Accounting, Currencies"
-            )
-        return Currency(int(rows[0]["id"]), str(rows[0]["name"]), Decimal(repr(rows[0]["rounding"])))
+        if wanted not in self._known.currencies:
+            name, value = ("id", wanted) if isinstance(wanted, int) else ("name", wanted.strip().upper())
+            fields = ["name", "rounding", "active"]
+            rows = await self.search_read("res.currency", [[name, "=", value]], fields, archived=True)
+            if not rows or not rows[0]["active"]:
+                said = "is not switched on in Odoo" if rows else "is not a currency that Odoo knows"
+                hint = "write a code such as EUR; Odoo: Accounting, Currencies"
+                raise RefusedError(f"{wanted!r} {said}", where="currency", hint=hint)
+            rounding = Decimal(repr(rows[0]["rounding"]))
+            self._known.currencies[wanted] = Currency(int(rows[0]["id"]), str(rows[0]["name"]), rounding)
+        return self._known.currencies[wanted]
 
 
 def http_client(settings: OdooSettings, url: str = "") -> httpx2.AsyncClient:
     """An HTTP client for the server. Odoo closes each connection itself."""
     timeout = httpx2.Timeout(settings.timeout_s, connect=min(CONNECT_WITHIN_S, settings.timeout_s))
-    return httpx2.AsyncClient(base_url=url or settings.url, timeout=timeout)
+    address = url or settings.url
+    encrypted = address.startswith("https:")  # without, nothing is verified: do not read all certificates for it
+    return httpx2.AsyncClient(base_url=address, timeout=timeout, verify=encrypted)
 
 
 async def _signed_in(http: httpx2.AsyncClient, settings: OdooSettings, secret: str, known: Known) -> Session:

@@ -20,7 +20,13 @@ UNKNOWN, NEVER = "unknown", "never"
 
 def odoo_connection() -> Connection:
     """The one connection of this plugin."""
-    return Connection("odoo", connect, check=check, summary="invoices, payments and expenses in Odoo")
+    return Connection(
+        "odoo",
+        connect,
+        check=check,
+        used=lambda settings: bool(settings.url),
+        summary="invoices, payments and expenses in Odoo",
+    )
 
 
 async def connect(desk: ConnectDesk) -> None:
@@ -61,8 +67,10 @@ async def _asked(desk: ConnectDesk) -> tuple[OdooSettings, str]:
         version = await wire.version_of(http)
         there = await wire.databases(http)
     desk.say(f"Odoo {version[1]} answers there.")
-    usual = settings.database or (there[0] if len(there) == 1 else "")
+    usual = settings.database if settings.database in there or not there else there[0] if len(there) == 1 else ""
     database = desk.ask("database", "Which database", default=usual, choices=there)
+    if not database:
+        raise ConfigError("there is no database to connect to", where="database", hint="the login page shows its name")
     user = desk.ask("user", "Login of the user that aie works as", default=settings.user)
     secret = desk.ask("api_key", "API key of that user, or the password", secret=True)
     return settings.model_copy(update={"url": url, "database": database, "user": user, "company_id": None}), secret

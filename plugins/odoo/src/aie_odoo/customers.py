@@ -23,7 +23,7 @@ class FindCustomer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    customer_id: int | None = Field(default=None, ge=1, description="the id in Odoo")
+    customer_id: int | None = Field(default=None, ge=0, description="the id in Odoo")
     email: str | None = Field(default=None, description="the e-mail address")
     name: str | None = Field(default=None, description="the name, in full")
 
@@ -143,7 +143,6 @@ def find_customer(odoo: Odoo) -> ActionHandler:
         summary="look up a customer in Odoo by id, address or name",
         effect=Effect.NONE,
         repeatable=True,
-        touches=(odoo.settings.url or "your Odoo server",),
     )
 
 

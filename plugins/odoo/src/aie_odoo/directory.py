@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aie_odoo.client import Row, Session
 from aie_odoo.faults import AbsentError, RefusedError
@@ -76,15 +77,15 @@ async def product(session: Session, product_id: int | None, said: str | None) ->
 async def sale_taxes(session: Session, wanted: Sequence[int | str]) -> list[Row]:
     """Taxes on sales by id or name."""
     company = await session.company()
-    domain = [["type_tax_use", "=", "sale"], ["company_id", "=", company.id]]
-    rows = await session.search_read("account.tax", domain, TAX_FIELDS)
-    return [
-        _one([row for row in rows if said in (row["id"], row["name"])], "tax", said)
-        for said in wanted
-    ]  # fmt: skip
+    rows = await taxes(session, [["type_tax_use", "=", "sale"], ["company_id", "=", company.id]]) if wanted else []
+    return [_one([row for row in rows if said in (row["id"], row["name"])], "tax", said) for said in wanted]
 
 
-TAX_FIELDS = ("name", "amount", "amount_type", "price_include")
+async def taxes(session: Session, domain: Sequence[Any]) -> list[Row]:
+    """Taxes with what is needed to reckon with them."""
+    there = await session.fields_of("account.tax", "Invoicing")
+    fields = [name for name in ("name", "amount", "amount_type", "price_include") if name in there]
+    return await session.search_read("account.tax", domain, fields)
 
 
 async def journal(session: Session, said: str) -> Row:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+
+from aie.errors import AieError
 
 WIDTH = 72
 
@@ -32,6 +34,14 @@ def totals(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Sums, to the right."""
     widest = max(len(value) for _, value in rows)
     return [f"{name:>{WIDTH - widest - 2}}  {value:>{widest}}" for name, value in rows]
+
+
+async def or_why_not(document: Awaitable[str]) -> str:
+    """The document, or why it cannot be shown: whoever decides should know that it would fail."""
+    try:
+        return await document
+    except AieError as error:
+        return f"As things stand this cannot be carried out: {error.message}.\nNext: {error.hint or 'aie doctor'}."
 
 
 def one_line(text: str) -> str:

@@ -16,12 +16,11 @@ from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import documents
 from aie_odoo.client import Odoo, Row, Session
-from aie_odoo.expenses import MODEL, Expense, expense_amount, expense_result, expense_row
+from aie_odoo.expenses import MODEL, Expense, expense_amount, expense_fields, expense_result, expense_row
 from aie_odoo.faults import AbsentError, ServerError
 from aie_odoo.invoices import link
 
 SHEET = "hr.expense.sheet"
-UNSENT = ("draft", "reported")  # reported: in a report that is not handed in yet
 APPROVED = ("approved", "posted", "in_payment", "paid", "done")
 APPROVE_SHEET = ("action_approve_expense_sheets", "approve_expense_sheets")  # 17 and 18; up to 16
 
@@ -31,7 +30,7 @@ class OneExpense(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    expense_id: int = Field(ge=1, description="its id in Odoo, as events and record_expense tell it", examples=[2041])
+    expense_id: int = Field(ge=0, description="its id in Odoo, as events and record_expense tell it", examples=[2041])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +41,22 @@ class Flow:
 
     async def submit(self, params: OneExpense, context: ActionContext) -> dict[str, Json]:
         async with self.odoo.session(context.credentials) as session:
+            unsent, _ = await _states(session)
             row = await expense_row(session, params.expense_id)
-            changed = row["state"] in UNSENT
+            changed = row["state"] in unsent
             if changed:
                 await self._hand_in(session, row)
                 row = await expense_row(session, params.expense_id)
-            if row["state"] in (*UNSENT, "refused"):
+            if row["state"] in (*unsent, "refused"):
                 raise self._stuck(row, "handed in")
             return expense_result(self.odoo, row, created=False, changed=changed)
 
     async def approve(self, params: OneExpense, context: ActionContext) -> dict[str, Json]:
         async with self.odoo.session(context.credentials) as session:
+            unsent, submitted = await _states(session)
             row = await expense_row(session, params.expense_id)
-            changed = row["state"] == "submitted"
-            if row["state"] in UNSENT:
+            changed = row["state"] == submitted
+            if row["state"] in unsent:
                 raise ActionError(
                     f"the expense {row['name']!r} is not handed in yet",
                     where=link(self.odoo, MODEL, row["id"]),
@@ -67,9 +68,6 @@ class Flow:
             if row["state"] not in APPROVED:
                 raise self._stuck(row, "approved")
             return expense_result(self.odoo, row, created=False, changed=changed)
-
-    def preview_of(self, title: str) -> Previewing:
-        return Previewing(self.odoo, title)
 
     async def _hand_in(self, session: Session, row: Row) -> None:
         if "sheet_id" not in row:
@@ -106,6 +104,18 @@ class Flow:
         )
 
 
+async def _states(session: Session) -> tuple[tuple[str, ...], str]:
+    """The states of an expense that is not handed in yet, and the one of an expense that is.
+
+    ``reported`` is in a report that is not handed in yet where there is ``submitted`` as well (17, 18); up to 16, which
+    does not have that, it is the report that was handed in.
+    """
+    selection = (await expense_fields(session))["state"].get("selection") or []
+    if "submitted" in [state for state, _ in selection]:
+        return ("draft", "reported"), "submitted"
+    return ("draft",), "reported"
+
+
 @dataclass(frozen=True, slots=True)
 class Previewing:
     """Shows the expense that a button is about to be pressed for."""
@@ -114,6 +124,9 @@ class Previewing:
     title: str
 
     async def __call__(self, params: OneExpense, context: ActionContext) -> str:
+        return await documents.or_why_not(self._document(params, context))
+
+    async def _document(self, params: OneExpense, context: ActionContext) -> str:
         async with self.odoo.session(context.credentials) as session:
             row = await expense_row(session, params.expense_id)
             currency = await session.currency(row["currency_id"][0])
@@ -141,7 +154,7 @@ def submit_expense(odoo: Odoo) -> ActionHandler:
         name="submit_expense",
         params=OneExpense,
         run=flow.submit,
-        preview=flow.preview_of("Hand in this expense for approval in Odoo"),
+        preview=Previewing(odoo, "Hand in this expense for approval in Odoo"),
         result=Moved,
         summary="hand in an expense in Odoo, for approval there",
         repeatable=True,
@@ -158,7 +171,7 @@ def approve_expense(odoo: Odoo) -> ActionHandler:
         name="approve_expense",
         params=OneExpense,
         run=flow.approve,
-        preview=flow.preview_of("Approve this expense in Odoo"),
+        preview=Previewing(odoo, "Approve this expense in Odoo"),
         result=Moved,
         summary="approve an expense in Odoo that was handed in",
         repeatable=True,

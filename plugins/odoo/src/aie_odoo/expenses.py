@@ -37,12 +37,12 @@ class RecordExpense(BaseModel):
         description="the total, taxes included", examples=[62.5]
     )
     date: dt.date | None = Field(default=None, description="when it was spent; today if left out")
-    product_id: int | None = Field(default=None, ge=1, description="the category's id in Odoo")
+    product_id: int | None = Field(default=None, ge=0, description="the category's id in Odoo")
     product: str | None = Field(
         default=None,
         description="or its code or name, such as FOOD or Meals; the usual one of the settings if left out",
     )
-    employee_id: int | None = Field(default=None, ge=1, description="who spent it, by their id in Odoo")
+    employee_id: int | None = Field(default=None, ge=0, description="who spent it, by their id in Odoo")
     employee: str | None = Field(default=None, description="or by work address or name; aie's own user if left out")
     currency: str | None = Field(default=None, description="a code such as EUR; the company's if left out")
     payment_mode: Literal["own_account", "company_account"] = Field(
@@ -96,6 +96,9 @@ class Recording:
             return LookUp(True, await self._complete(session, expense_id, params, receipt, created=True))
 
     async def preview(self, params: RecordExpense, context: ActionContext) -> str:
+        return await documents.or_why_not(self._document(params, context))
+
+    async def _document(self, params: RecordExpense, context: ActionContext) -> str:
         async with self.odoo.session(context.credentials) as session:
             await amount_field(session)
             employee = await directory.employee(session, params.employee_id or params.employee)
@@ -149,6 +152,14 @@ class Recording:
         if params.receipt:
             await receipts.attach(session, expense_id, params.receipt, receipt)
         row = await expense_row(session, expense_id)
+        currency = await session.currency(row["currency_id"][0])
+        if created and expense_amount(row) != currency.rounded(params.amount):
+            raise ActionError(
+                f"Odoo took the expense with {currency.shown(expense_amount(row))} in place of"
+                f" {currency.shown(params.amount)}",
+                where=link(self.odoo, MODEL, expense_id),
+                hint="a category with a price of its own, such as mileage, reckons the amount: correct it there",
+            )
         return expense_result(self.odoo, row, created=created)
 
 

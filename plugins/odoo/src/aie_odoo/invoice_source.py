@@ -11,14 +11,13 @@ from aie.sources import EventSource
 from aie_odoo.client import Odoo, Row, Session
 from aie_odoo.directory import addresses
 from aie_odoo.event_types import INVOICE_PAID, INVOICE_POSTED
-from aie_odoo.invoices import INVOICE_FIELDS, invoice_result
+from aie_odoo.invoices import INVOICE_FIELDS, PAID_STATES, invoice_result
 from aie_odoo.money import Currency, decimal, number
 from aie_odoo.polling import Poller, Watched, company_domain, event
 from aie_odoo.watch import ENDED, NEW, Change
 
 MODEL = "account.move"
 DRAFT, POSTED, PAID, CANCELLED, REVERSED = "draft", "posted", "paid", "cancel", "reversed"
-PAID_STATES = ("paid", "in_payment")  # in_payment: registered, and not on a bank statement yet
 LINE_FIELDS = (
     *("move_id", "display_type", "name", "product_id", "quantity", "price_unit", "discount"),
     *("price_subtotal", "price_total"),

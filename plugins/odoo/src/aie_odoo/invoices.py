@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,12 +19,14 @@ from aie_odoo.directory import Partner
 from aie_odoo.faults import RefusedError, RightsError
 from aie_odoo.keys import found_later, planted_key
 from aie_odoo.money import Currency, decimal, number
-from aie_odoo.quote import Item, Quote, quote
+from aie_odoo.quote import Item, Quote, lines_of, quote
 
 INVOICE_FIELDS = (
     *("name", "state", "payment_state", "partner_id", "invoice_date", "invoice_date_due", "currency_id"),
     *("amount_untaxed", "amount_tax", "amount_total", "amount_residual"),
 )
+
+PAID_STATES = ("paid", "in_payment")  # in_payment: registered, and not on a bank statement yet
 
 
 class CreateInvoice(BaseModel):
@@ -31,7 +34,7 @@ class CreateInvoice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    customer_id: int | None = Field(default=None, ge=1, description="the customer's id in Odoo", examples=[7])
+    customer_id: int | None = Field(default=None, ge=0, description="the customer's id in Odoo", examples=[7])
     customer_email: str | None = Field(default=None, description="or their address, as Odoo has it")
     customer_name: str | None = Field(default=None, description="or their name, as Odoo has it")
     items: list[Item] = Field(
@@ -99,6 +102,9 @@ class Invoicing:
             return LookUp(True, await self._posted(session, invoice_id, params, created=True))
 
     async def preview(self, params: CreateInvoice, context: ActionContext) -> str:
+        return await documents.or_why_not(self._document(params, context))
+
+    async def _document(self, params: CreateInvoice, context: ActionContext) -> str:
         async with self.odoo.session(context.credentials) as session:
             partner = await directory.customer(session, params.customer_id, params.customer_email, params.customer_name)
             currency = await self._currency(session, params)
@@ -120,14 +126,14 @@ class Invoicing:
     ) -> dict[str, Any]:
         partner = await directory.customer(session, params.customer_id, params.customer_email, params.customer_name)
         currency = await self._currency(session, params)
-        lines = (await quote(session, params.items, currency, partner.id)).lines
+        lines = await lines_of(session, params.items)
         values: dict[str, Any] = {
             "move_type": "out_invoice",
             "partner_id": partner.id,
             "invoice_date": params.invoice_date or _today(context),
             "invoice_line_ids": [[0, 0, line.values()] for line in lines],
         }
-        more = {"invoice_date_due": params.due_date, "ref": params.reference, "narration": params.note}
+        more = {"invoice_date_due": params.due_date, "ref": params.reference, "narration": _as_html(params.note or "")}
         values |= {name: value for name, value in more.items() if value}
         if params.due_date:
             values["invoice_payment_term_id"] = False  # the customer's terms would reckon another date
@@ -238,7 +244,7 @@ def invoice_text(params: CreateInvoice, partner: Partner, reckoned: Quote, *, is
             line.item.name,
             f"{line.item.quantity.normalize():f}",
             f"{line.item.price:,f}" + (f" -{line.item.discount.normalize():f}%" if line.item.discount else ""),
-            currency.shown(line.net(currency)),
+            currency.shown(line.price(currency)),
         )
         for line in reckoned.lines
     ]
@@ -256,6 +262,11 @@ def _sums(reckoned: Quote) -> list[tuple[str, str]]:
         return [*sums, ("Taxes and total", "as Odoo reckons them for this customer")]
     sums += [(name, shown(amount)) for name, amount in reckoned.taxes.items()]
     return [*sums, ("Total", shown(reckoned.total))]
+
+
+def _as_html(text: str) -> str:
+    """The field of that text is HTML."""
+    return html.escape(text, quote=False).replace("\n", "<br>")
 
 
 def _today(context: ActionContext) -> date:

@@ -14,7 +14,7 @@ from aie.errors import ActionError
 from aie.plain import Json
 from aie_odoo import directory, documents
 from aie_odoo.client import Odoo, Row, Session
-from aie_odoo.invoices import Invoice, invoice_result, invoice_row
+from aie_odoo.invoices import PAID_STATES, Invoice, invoice_result, invoice_row
 from aie_odoo.keys import found_later, planted_key
 from aie_odoo.money import Currency, decimal
 
@@ -24,7 +24,7 @@ class RegisterPayment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    invoice_id: int = Field(ge=1, description="the invoice's id in Odoo, as events and create_invoice tell it")
+    invoice_id: int = Field(ge=0, description="the invoice's id in Odoo, as events and create_invoice tell it")
     amount: Annotated[Decimal, Field(gt=0, le=10**12, max_digits=18)] | None = Field(
         default=None, description="in the invoice's currency; all that is open if left out"
     )
@@ -65,6 +65,9 @@ class Paying:
             return LookUp(True, await self._result(session, params, payment_id, created=True))
 
     async def preview(self, params: RegisterPayment, context: ActionContext) -> str:
+        return await documents.or_why_not(self._document(params, context))
+
+    async def _document(self, params: RegisterPayment, context: ActionContext) -> str:
         async with self.odoo.session(context.credentials) as session:
             row = await invoice_row(session, params.invoice_id)
             currency = await session.currency(row["currency_id"][0])
@@ -106,10 +109,10 @@ class Paying:
     def _amount(self, params: RegisterPayment, row: Row, currency: Currency) -> Decimal:
         open_amount = decimal(row["amount_residual"])
         amount = currency.rounded(params.amount if params.amount is not None else open_amount)
-        if row["state"] != "posted" or not open_amount:
-            stands = "is not posted" if row["state"] != "posted" else "is paid"
+        if row["state"] != "posted" or not open_amount or row["payment_state"] in PAID_STATES:
+            stands = row["payment_state"] if row["state"] == "posted" else row["state"]
             raise ActionError(
-                f"the invoice {row['name'] or params.invoice_id} {stands}: there is nothing to pay",
+                f"there is nothing to pay of the invoice {row['name'] or params.invoice_id}: its state is {stands!r}",
                 where="invoice_id",
                 hint="look at it in Odoo",
             )

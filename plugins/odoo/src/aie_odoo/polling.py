@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from logging import Logger
 from typing import Any
 
-from aie.errors import RetryableError
+from aie.errors import ActionError, ConfigError
 from aie.events import Event
 from aie.sources import SourceContext
 from aie_odoo import watch
@@ -48,12 +48,11 @@ class Poller:
                     if await session.fields(self.watched.model) is None:
                         told.trouble(self.watched.missing)
                         pause_s = MISSING_LOOK_S
-                        session.forget(self.watched.model)
                     else:
                         await self.look(session, context)
                         told.trouble("")
-            except RetryableError as error:  # the server is away; all else is for the caller, who starts this again
-                told.trouble(f"{error.message}; {self.watched.model} is looked at again later")
+            except (ActionError, ConfigError) as error:  # all that Odoo can say; what goes wrong here is for the caller
+                told.trouble(f"{error.message}; {self.watched.model} is looked at again later", error.hint)
             await context.clock.sleep(pause_s)
 
     async def look(self, session: Session, context: SourceContext) -> None:
@@ -106,11 +105,11 @@ class Told:
     log: Logger
     last: str = ""
 
-    def trouble(self, text: str) -> None:
-        if text and not self.last:
-            self.log.warning("%s", text)
+    def trouble(self, text: str, hint: str = "") -> None:
+        if text and text != self.last:
+            self.log.warning("%s%s", text, f" ({hint})" if hint else "")
         elif self.last and not text:
-            self.log.info("Odoo answers again")
+            self.log.info("Odoo is watched again")
         self.last = text
 
 

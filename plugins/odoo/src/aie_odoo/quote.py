@@ -24,7 +24,7 @@ class Item(BaseModel):
     name: str = Field(min_length=1, description="what it is for", examples=["Consulting, January"])
     quantity: Amount = Field(default=Decimal(1), description="how many", examples=[40])
     price: Amount = Field(description="the price of one, before taxes", examples=[125])
-    product_id: int | None = Field(default=None, ge=1, description="the product's id in Odoo", examples=[12])
+    product_id: int | None = Field(default=None, ge=0, description="the product's id in Odoo", examples=[12])
     product: str | None = Field(default=None, description="or its code or name", examples=["CONS"])
     taxes: list[int | str] | None = Field(
         default=None, description="taxes by name or id; none given: those Odoo has for the product; []: no taxes"
@@ -34,11 +34,11 @@ class Item(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An item, with what was found for it. ``taxes`` None: Odoo chooses them."""
+    """An item, with what was found for it. ``named`` None: it names no taxes, and Odoo chooses them."""
 
     item: Item
     product: Row | None
-    taxes: list[Row] | None
+    named: list[Row] | None
 
     def values(self) -> dict[str, Any]:
         """The line as ``account.move.line`` takes it. Keys without a value stay away: Odoo fills them in."""
@@ -51,11 +51,11 @@ class Line:
             values["discount"] = self.item.discount
         if self.product is not None:
             values["product_id"] = self.product["id"]
-        if self.item.taxes is not None:
-            values["tax_ids"] = [[6, 0, [tax["id"] for tax in self.taxes or ()]]]
+        if self.named is not None:
+            values["tax_ids"] = [[6, 0, [tax["id"] for tax in self.named]]]
         return values
 
-    def net(self, currency: Currency) -> Decimal:
+    def price(self, currency: Currency) -> Decimal:
         """Quantity times price, less the discount; taxes that are in the price are still in it."""
         return currency.rounded(self.item.quantity * self.item.price * (100 - self.item.discount) / 100)
 
@@ -74,25 +74,33 @@ class Quote:
         return None if self.taxes is None else self.net + sum(self.taxes.values(), Decimal(0))
 
 
-async def quote(session: Session, items: Sequence[Item], currency: Currency, partner_id: int) -> Quote:
-    """The lines with their products and taxes, and the sums."""
+async def lines_of(session: Session, items: Sequence[Item]) -> list[Line]:
+    """The items with the products and taxes they name."""
     lines = []
-    mapped = await _taxes_are_mapped(session, partner_id)
     for item in items:
         product = await directory.product(session, item.product_id, item.product)
-        if item.taxes is not None:
-            taxes: list[Row] | None = await directory.sale_taxes(session, item.taxes)
-        elif product is None or not product["taxes_id"]:
-            taxes = []
-        elif mapped:
-            taxes = None
-        else:
-            company = await session.company()
-            own = [["id", "in", product["taxes_id"]], ["company_id", "=", company.id]]
-            taxes = await session.search_read("account.tax", own, directory.TAX_FIELDS)
-        lines.append(Line(item, product, taxes))
-    net, taxed = _reckoned(lines, currency)
-    return Quote(currency, lines, net, taxed)
+        named = None if item.taxes is None else await directory.sale_taxes(session, item.taxes)
+        lines.append(Line(item, product, named))
+    return lines
+
+
+async def quote(session: Session, items: Sequence[Item], currency: Currency, partner_id: int) -> Quote:
+    """The lines and the sums, with the taxes that Odoo is going to choose where none are named."""
+    lines = await lines_of(session, items)
+    mapped = await _taxes_are_mapped(session, partner_id)
+    taxes = [line.named if line.named is not None else await _usual_taxes(session, line, mapped) for line in lines]
+    net, sums = _reckoned(list(zip(lines, taxes, strict=True)), currency)
+    return Quote(currency, lines, net, sums)
+
+
+async def _usual_taxes(session: Session, line: Line, mapped: bool) -> list[Row] | None:
+    """The taxes of the line's product; None where others may be put in their place."""
+    if line.product is None or not line.product["taxes_id"]:
+        return []
+    if mapped:
+        return None
+    company = await session.company()
+    return await directory.taxes(session, [["id", "in", line.product["taxes_id"]], ["company_id", "=", company.id]])
 
 
 async def _taxes_are_mapped(session: Session, partner_id: int) -> bool:
@@ -104,23 +112,24 @@ async def _taxes_are_mapped(session: Session, partner_id: int) -> bool:
     return bool(rows and rows[0]["property_account_position_id"])
 
 
-def _reckoned(lines: Sequence[Line], currency: Currency) -> tuple[Decimal, dict[str, Decimal] | None]:
+def _reckoned(
+    lines: Sequence[tuple[Line, list[Row] | None]], currency: Currency
+) -> tuple[Decimal, dict[str, Decimal] | None]:
     """The sum before taxes, and each tax, rounded line by line; None for taxes of a kind that only Odoo reckons."""
     net = Decimal(0)
-    sums: dict[str, Decimal] | None = {}
-    for line in lines:
-        price = line.net(currency)
-        taxes = line.taxes
-        simple = taxes is not None and all(tax["amount_type"] in ("percent", "fixed") for tax in taxes)
-        included = sum((decimal(tax["amount"]) for tax in taxes or () if tax["price_include"]), Decimal(0))
-        if not simple or any(tax["price_include"] and tax["amount_type"] == "fixed" for tax in taxes or ()):
-            sums = None
-            included = Decimal(0)
-        base = currency.rounded(price * 100 / (100 + included))
+    sums: dict[str, Decimal] = {}
+    foreseen = all(taxes is not None and all(_is_simple(tax) for tax in taxes) for _, taxes in lines)
+    for line, found in lines:
+        taxes = (found or []) if foreseen else []
+        included = sum((decimal(tax["amount"]) for tax in taxes if tax.get("price_include")), Decimal(0))
+        base = currency.rounded(line.price(currency) * 100 / (100 + included))
         net += base
-        for tax in (taxes or ()) if sums is not None else ():
-            assert sums is not None
+        for tax in taxes:
             rate = decimal(tax["amount"])
             part = base * rate / 100 if tax["amount_type"] == "percent" else line.item.quantity * rate
             sums[tax["name"]] = sums.get(tax["name"], Decimal(0)) + currency.rounded(part)
-    return net, sums
+    return net, sums if foreseen else None
+
+
+def _is_simple(tax: Row) -> bool:
+    return tax["amount_type"] == "percent" or (tax["amount_type"] == "fixed" and not tax.get("price_include"))

@@ -9,7 +9,6 @@ import httpx2
 from aie_odoo.faults import BusyServerError, LostError, NotOdooError, UnreachableError
 
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-_GATEWAY = (502, 504)  # a proxy before Odoo got no answer; Odoo may still be at it
 _WAIT = (429, 503)
 
 
@@ -27,7 +26,8 @@ async def post(
         raise unreachable(http, error) from None
     except httpx2.HTTPError as error:
         raise _no_answer(http, doing, writes, type(error).__name__) from None
-    if answer.status_code in _GATEWAY:
+    if answer.status_code >= 500 and answer.status_code not in _WAIT and not _is_json(answer):
+        # A proxy got no answer, or none it could use; Odoo may still be at it. Odoo's own errors are JSON, or HTTP 200.
         raise _no_answer(http, doing, writes, f"HTTP {answer.status_code}")
     if answer.status_code in _WAIT:
         raise BusyServerError(
@@ -66,6 +66,10 @@ def _no_answer(http: httpx2.AsyncClient, doing: str, writes: bool, why: str) -> 
             f"no answer to {doing} ({why}); it may have happened", where=address(http), hint="aie looks whether it did"
         )
     return UnreachableError(f"no answer to {doing} ({why})", where=address(http), hint="aie tries again by itself")
+
+
+def _is_json(answer: httpx2.Response) -> bool:
+    return answer.headers.get("Content-Type", "").startswith("application/json")
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -202,7 +202,7 @@ def no_database(http: httpx2.AsyncClient, database: str) -> DatabaseError:
     return DatabaseError(
         f"the server cannot open the database {database!r}",
         where=transport.address(http),
-        hint="see whether its name is right: aie connect odoo",
+        hint=f"see whether its name is right: aie connect odoo{_on_odoo_online(http)}",
     )
 
 
@@ -219,5 +219,13 @@ def _no_odoo(http: httpx2.AsyncClient, answer: httpx2.Response) -> NotOdooError:
     return NotOdooError(
         f"what answers there is not Odoo (HTTP {answer.status_code})",
         where=transport.address(http),
-        hint="use the address that the browser shows for Odoo, without what follows the first slash",
+        hint=f"use the address that the browser shows for Odoo, up to the first slash{_on_odoo_online(http)}",
+    )
+
+
+def _on_odoo_online(http: httpx2.AsyncClient) -> str:
+    return (
+        "; on Odoo Online programs are let in with the Custom plan only"
+        if http.base_url.host.endswith(".odoo.com")
+        else ""
     )

@@ -52,6 +52,11 @@ class Database:
         self.unseen: set[tuple[str, int]] = set()  # of transactions that have not committed
         self.passwords: dict[str, tuple[int, str]] = {}
         self.api_keys: dict[str, int] = {}
+        self.expense_states = (
+            ["draft", "submitted", "approved", "posted", "in_payment", "paid", "refused"]
+            if version >= 19
+            else ["draft", "reported", "submitted", "approved", "done", "refused"]
+        )
 
     def uninstall(self, *models: str) -> None:
         for model in models:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from fake_odoo import rules
 from fake_odoo.database import Database, Row
@@ -27,9 +27,16 @@ class UnknownMethodError(Exception):
 Button = Callable[[Database, int, list[Row]], Any]
 
 
+class Offered(Protocol):
+    """Which methods this server has: a test may take some away, or give others their names."""
+
+    buttons: dict[tuple[str, str], Button]
+    general: dict[str, Callable[..., Any]]
+
+
 def call(
     db: Database, uid: int, model: str, method: str, ids: list[int] | None, arguments: Row, context: Row,
-    buttons: dict[tuple[str, str], Button] | None = None,
+    offered: Offered,
 ) -> Any:  # fmt: skip
     """What the method returns; its arguments are by name."""
     if model not in db.fields:
@@ -40,14 +47,14 @@ def call(
         db.check(uid, model, "read")
     if operation := WRITES.get(method):
         db.check(uid, model, operation)
-    if found := (BUTTONS if buttons is None else buttons).get((model, method)):
+    if found := offered.buttons.get((model, method)):
         if ((model, method) in ONLY_17 and db.version >= 19) or ((model, method) in ONLY_19 and db.version < 19):
             raise UnknownMethodError(method)
         db.check(uid, model, "write")
         return found(db, uid, [db.get(model, record_id, uid) for record_id in ids or ()])
-    if method not in GENERAL:
+    if method not in offered.general:
         raise UnknownMethodError(method)
-    return GENERAL[method](db, uid, model, ids, arguments, context)
+    return offered.general[method](db, uid, model, ids, arguments, context)
 
 
 def _create(db: Database, uid: int, model: str, ids: Any, arguments: Row, context: Row) -> Any:
@@ -85,7 +92,7 @@ def _fields_get(db: Database, uid: int, model: str, ids: Any, arguments: Row, co
             facts = {"type": kind[0].partition(">")[0], "readonly": all_readonly or "readonly" in kind}
             facts |= {"string": name, "required": False}
             if kind[0] == "selection":
-                facts["selection"] = [["draft", "Draft"]]
+                facts["selection"] = [[state, state.title()] for state in db.expense_states]
             told[name] = {key: facts[key] for key in arguments.get("attributes") or facts if key in facts}
     return told
 

@@ -33,10 +33,12 @@ class Server:
         self.db = database
         self.calls: list[tuple[str, str]] = []  # (model.method, protocol), in order
         self.before: dict[str, Callable[[], None]] = {}  # run before a call of model.method; may raise
+        self.after: dict[str, Callable[[], None]] = {}  # run after a call was carried out, before its answer
         self.lost: set[str] = set()  # model.method that are carried out and then not answered, once
         self.statuses: dict[str, int] = {}  # model.method that a proxy answers instead, once
         self.list_databases = True
         self.buttons = dict(methods.BUTTONS)
+        self.general = dict(methods.GENERAL)
         self.lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"server_": self}))
         self._http.daemon_threads = True
@@ -68,7 +70,7 @@ class Server:
         if hook := self.before.pop(f"{model}.{method}", None):
             hook()
         with self.lock:
-            return methods.call(self.db, uid, model, method, ids, named, context, self.buttons)
+            return methods.call(self.db, uid, model, method, ids, named, context, self)
 
     # --- services, as XML-RPC and JSON-RPC share them -------------------------------------------------------------
 
@@ -275,6 +277,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def lose(self, name: str) -> bool:
         """Whether the answer is lost on the way: the connection ends without one."""
+        if hook := self.server_.after.pop(name, None):
+            hook()
         if name not in self.server_.lost:
             return False
         self.server_.lost.discard(name)
