@@ -57,7 +57,9 @@ class House:
         self.settings = LinkedinSettings.model_validate(self.tables)
         self.store = CredentialStore(self.vault.parent / "credentials", {}, keyring=False)
         self.credentials = self.store.of("linkedin")
-        self.credentials.save({"access_token": TOKEN}, ConnectionRecord(account="Ada Brown", details={"author": MEMBER}))
+        self.credentials.save(
+            {"access_token": TOKEN}, ConnectionRecord(account="Ada Brown", details={"author": MEMBER})
+        )
         self.log = logging.getLogger("aie.plugin.linkedin")
         self.cache_dir = self.vault.parent / "cache"
         self.given: set[tuple[str, str]] = set()

@@ -96,6 +96,7 @@ class LinkedinServer:
     codes: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     not_ready: int = 0  # so many times the pictures are still being processed
+    let_go: threading.Event = field(default_factory=threading.Event)
     lock: Any = field(default_factory=threading.RLock)
 
     @property
@@ -142,6 +143,7 @@ class Handler(BaseHTTPRequestHandler):
         self.serve()
 
     def serve(self) -> None:
+        held = False
         with self.linkedin.lock:
             try:
                 self.route()
@@ -149,6 +151,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(answer.status, answer.data, answer.headers)
             except CutOff:
                 self.close_connection = True
+            except Held:
+                held = True
+        if held:
+            self.linkedin.let_go.wait(30)
+            self.close_connection = True
 
     def route(self) -> None:
         address = urlsplit(self.path)
@@ -196,7 +203,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def fault(self, *names: str) -> str:
         """The next fault, if it is one of these: '500' and '429' before anything happens, 'after' for 500 after it
-        happened, 'cut' for an answer that is lost after it happened, 'unnamed' for one that names no post."""
+        happened, 'cut' for an answer that is lost after it happened, 'hold' for one that does not come until ``let_go``,
+        'unnamed' for one that names no post."""
         if self.linkedin.faults and self.linkedin.faults[0] in names:
             return self.linkedin.faults.pop(0)
         return ""
@@ -225,11 +233,15 @@ class Handler(BaseHTTPRequestHandler):
         data = json.loads(self.body)
         missing = [name for name in REQUIRED if name not in data]
         if missing:
-            lines = "\n".join(f"ERROR :: /{name} :: field is required but not found and has no default" for name in missing)
+            lines = "\n".join(
+                f"ERROR :: /{name} :: field is required but not found and has no default" for name in missing
+            )
             raise Answer(422, {"status": 422, "message": f"{lines}\n"})
         self.need("w_organization_social" if ":organization:" in data["author"] else "w_member_social", "posts.CREATE")
         if self.fault("429"):
-            raise Answer(429, {"status": 429, "serviceErrorCode": 101, "message": "Resource level throttle limit reached"})
+            raise Answer(
+                429, {"status": 429, "serviceErrorCode": 101, "message": "Resource level throttle limit reached"}
+            )
         if self.fault("500"):
             raise Answer(500, {"status": 500, "message": "Internal Server Error"})
         self.check_content(data.get("content") or {})
@@ -244,6 +256,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Answer(500, {"status": 500, "message": "Internal Server Error"})
         if self.fault("cut"):
             raise CutOff
+        if self.fault("hold"):
+            raise Held
         raise Answer(201, None, {} if self.fault("unnamed") else {"x-restli-id": post.urn})
 
     def check_content(self, content: dict[str, Any]) -> None:
@@ -375,6 +389,10 @@ class Answer(Exception):
 
 class CutOff(Exception):
     """The connection ends without an answer."""
+
+
+class Held(Exception):
+    """No answer comes until a test lets go."""
 
 
 def duplicate_of(urn: str) -> dict[str, Any]:

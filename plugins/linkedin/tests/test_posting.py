@@ -376,7 +376,10 @@ def test_the_server_refuses_what_is_incomplete(linkedin: LinkedinServer) -> None
     }  # fmt: skip
     answer = httpx2.post(f"{linkedin.url}/rest/posts", json={"commentary": "a"}, headers=headers)
     assert (answer.status_code, answer.json()["message"].count("field is required")) == (422, 4)
-    assert httpx2.post(f"{linkedin.url}/rest/posts", json={}, headers=headers | {"LinkedIn-Version": ""}).status_code == 400
+    assert (
+        httpx2.post(f"{linkedin.url}/rest/posts", json={}, headers=headers | {"LinkedIn-Version": ""}).status_code
+        == 400
+    )
 
 
 def test_the_token_goes_to_linkedin_only(house: House) -> None:

@@ -106,8 +106,8 @@ class PostToLinkedin(BaseModel):
             raise ValueError("there is a title or description of an article, and no article_url")
         if self.article_url and not self.article_title:
             raise ValueError("an article needs an article_title: LinkedIn does not look at the page itself")
-        for name in self.named:
-            if f"@{name}" not in self.content:
+        for name, urn in self.named.items():
+            if little_text.shown(self.content, {name: urn}) == self.content:
                 raise ValueError(f"the content does not name @{name}, which is in mentions")
         if not self.shown.strip():
             raise ValueError("the content is empty")
