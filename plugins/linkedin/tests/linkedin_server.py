@@ -147,11 +147,11 @@ class Handler(BaseHTTPRequestHandler):
         with self.linkedin.lock:
             try:
                 self.route()
-            except Answer as answer:
+            except AnswerError as answer:
                 self.reply(answer.status, answer.data, answer.headers)
-            except CutOff:
+            except CutOffError:
                 self.close_connection = True
-            except Held:
+            except HeldError:
                 held = True
         if held:
             self.linkedin.let_go.wait(30)
@@ -168,13 +168,13 @@ class Handler(BaseHTTPRequestHandler):
         self.check_token()
         if path == "/v2/userinfo":
             self.need("openid", "userinfo.GET")
-            raise Answer(200, {"sub": MEMBER.rpartition(":")[2], "name": "Ada Brown", "email": "ada@example.com"})
+            raise AnswerError(200, {"sub": MEMBER.rpartition(":")[2], "name": "Ada Brown", "email": "ada@example.com"})
         if path.startswith("/upload/"):
             self.take_picture(path)
         if path.startswith("/rest/"):
             self.check_version(version)
             self.rest(path)
-        raise Answer(404, {"status": 404, "message": f"No virtual resource found at {path}"})
+        raise AnswerError(404, {"status": 404, "message": f"No virtual resource found at {path}"})
 
     # --- the gate ----------------------------------------------------------------------------------------------
 
@@ -185,25 +185,27 @@ class Handler(BaseHTTPRequestHandler):
             state = "active"
         if state != "active":
             number, code, message = REFUSALS[state]
-            raise Answer(401, {"status": 401, "serviceErrorCode": number, "code": code, "message": message})
+            raise AnswerError(401, {"status": 401, "serviceErrorCode": number, "code": code, "message": message})
 
     def check_version(self, version: str) -> None:
         if not version:
-            raise Answer(400, {"status": 400, "code": "VERSION_MISSING", "message": "A version must be present."})
+            raise AnswerError(400, {"status": 400, "code": "VERSION_MISSING", "message": "A version must be present."})
         if version not in self.linkedin.active:
             message = f"Requested version {version} is not active"
-            raise Answer(426, {"status": 426, "code": "NONEXISTENT_VERSION", "message": message})
+            raise AnswerError(426, {"status": 426, "code": "NONEXISTENT_VERSION", "message": message})
         if self.headers.get("X-Restli-Protocol-Version") != "2.0.0":
-            raise Answer(400, {"status": 400, "message": "Invalid X-RestLi-Protocol-Version"})
+            raise AnswerError(400, {"status": 400, "message": "Invalid X-RestLi-Protocol-Version"})
 
     def need(self, scope: str, what: str) -> None:
         if scope not in self.linkedin.scopes:
             message = f"Not enough permissions to access: {what}"
-            raise Answer(403, {"status": 403, "serviceErrorCode": 100, "code": "ACCESS_DENIED", "message": message})
+            raise AnswerError(
+                403, {"status": 403, "serviceErrorCode": 100, "code": "ACCESS_DENIED", "message": message}
+            )
 
     def fault(self, *names: str) -> str:
         """The next fault, if it is one of these: '500' and '429' before anything happens, 'after' for 500 after it
-        happened, 'cut' for an answer that is lost after it happened, 'hold' for one that does not come until ``let_go``,
+        happened, 'cut' for an answer that is lost after it happened, 'hold' for one that comes only after ``let_go``,
         'unnamed' for one that names no post."""
         if self.linkedin.faults and self.linkedin.faults[0] in names:
             return self.linkedin.faults.pop(0)
@@ -227,7 +229,7 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", ["socialActions", urn, "comments"]:
                 self.need("r_member_social", "socialActions.GET")
                 found = [one for one in self.linkedin.comments if one["object"] == urn]
-                raise Answer(200, {"elements": found})
+                raise AnswerError(200, {"elements": found})
 
     def create_post(self) -> None:
         data = json.loads(self.body)
@@ -236,45 +238,45 @@ class Handler(BaseHTTPRequestHandler):
             lines = "\n".join(
                 f"ERROR :: /{name} :: field is required but not found and has no default" for name in missing
             )
-            raise Answer(422, {"status": 422, "message": f"{lines}\n"})
+            raise AnswerError(422, {"status": 422, "message": f"{lines}\n"})
         self.need("w_organization_social" if ":organization:" in data["author"] else "w_member_social", "posts.CREATE")
         if self.fault("429"):
-            raise Answer(
+            raise AnswerError(
                 429, {"status": 429, "serviceErrorCode": 101, "message": "Resource level throttle limit reached"}
             )
         if self.fault("500"):
-            raise Answer(500, {"status": 500, "message": "Internal Server Error"})
+            raise AnswerError(500, {"status": 500, "message": "Internal Server Error"})
         self.check_content(data.get("content") or {})
         text = understood(data["commentary"])[0]
         same = [post for post in self.linkedin.posts if (post.author, post.text) == (data["author"], text)]
         if same:
-            raise Answer(422, duplicate_of(same[0].urn))
+            raise AnswerError(422, duplicate_of(same[0].urn))
         post = self.linkedin.publish(
             data["author"], data["commentary"], visibility=data["visibility"], content=data.get("content")
         )
         if self.fault("after"):
-            raise Answer(500, {"status": 500, "message": "Internal Server Error"})
+            raise AnswerError(500, {"status": 500, "message": "Internal Server Error"})
         if self.fault("cut"):
-            raise CutOff
+            raise CutOffError
         if self.fault("hold"):
-            raise Held
-        raise Answer(201, None, {} if self.fault("unnamed") else {"x-restli-id": post.urn})
+            raise HeldError
+        raise AnswerError(201, None, {} if self.fault("unnamed") else {"x-restli-id": post.urn})
 
     def check_content(self, content: dict[str, Any]) -> None:
         images = [content["media"]] if "media" in content else content.get("multiImage", {}).get("images", [])
         for image in images:
             if image["id"] not in self.linkedin.pictures:
-                raise Answer(400, {"status": 400, "message": f"{image['id']} has no picture"})
+                raise AnswerError(400, {"status": 400, "message": f"{image['id']} has no picture"})
         if images and self.linkedin.not_ready:
             self.linkedin.not_ready -= 1
-            raise Answer(400, {"status": 400, "message": f"Media asset {images[0]['id']} is still processing"})
+            raise AnswerError(400, {"status": 400, "message": f"Media asset {images[0]['id']} is still processing"})
         if "article" in content and not content["article"].get("title"):
-            raise Answer(422, {"status": 422, "message": "ERROR :: /content/article/title :: field is required"})
+            raise AnswerError(422, {"status": 422, "message": "ERROR :: /content/article/title :: field is required"})
 
     def find_posts(self) -> None:
         self.need("r_organization_social", "posts.FINDER-author")
         if self.headers.get("X-RestLi-Method") != "FINDER" or self.query.get("q") != "author":
-            raise Answer(400, {"status": 400, "message": "not a finder"})
+            raise AnswerError(400, {"status": 400, "message": "not a finder"})
         elements = [
             {
                 "id": post.urn, "author": post.author, "commentary": post.commentary, "visibility": post.visibility,
@@ -282,39 +284,39 @@ class Handler(BaseHTTPRequestHandler):
             }
             for post in reversed(self.linkedin.posts) if post.author == self.query["author"]
         ]  # fmt: skip
-        raise Answer(200, {"elements": elements, "paging": {"start": 0, "count": 50}})
+        raise AnswerError(200, {"elements": elements, "paging": {"start": 0, "count": 50}})
 
     def delete_post(self, urn: str) -> None:
         if self.fault("500"):
-            raise Answer(500, {"status": 500, "message": "Internal Server Error"})
+            raise AnswerError(500, {"status": 500, "message": "Internal Server Error"})
         if any(post.urn == urn for post in self.linkedin.posts):
             self.linkedin.posts = [post for post in self.linkedin.posts if post.urn != urn]
             self.linkedin.deleted.append(urn)
-        raise Answer(204, None)
+        raise AnswerError(204, None)
 
     def begin_upload(self) -> None:
         self.need("w_member_social", "images.initializeUpload")
         urn = f"urn:li:image:C4E10AQ{uuid.uuid4().hex[:12]}"
         value = {"uploadUrl": f"{self.linkedin.url}/upload/{urn}", "image": urn, "uploadUrlExpiresAt": 0}
         assert "owner" in json.loads(self.body)["initializeUploadRequest"]
-        raise Answer(200, {"value": value})
+        raise AnswerError(200, {"value": value})
 
     def take_picture(self, path: str) -> None:
         if "Content-Length" not in self.headers or not self.body:
-            raise Answer(411, {"status": 411, "message": "the picture comes in one piece"})
+            raise AnswerError(411, {"status": 411, "message": "the picture comes in one piece"})
         self.linkedin.pictures[unquote(path.rpartition("/")[2])] = self.body
-        raise Answer(201, None)
+        raise AnswerError(201, None)
 
     def create_comment(self, urn: str) -> None:
         self.need("w_member_social", "socialActions.comments.CREATE")
         data = json.loads(self.body)
         if self.fault("500"):
-            raise Answer(500, {"status": 500, "message": "Internal Server Error"})
+            raise AnswerError(500, {"status": 500, "message": "Internal Server Error"})
         comment_urn = f"urn:li:comment:({urn},{6000000000000000000 + len(self.linkedin.comments)})"
         self.linkedin.comments.append({**data, "commentUrn": comment_urn})
         if self.fault("after"):
-            raise Answer(500, {"status": 500, "message": "Internal Server Error"})
-        raise Answer(201, {"commentUrn": comment_urn}, {"x-restli-id": comment_urn})
+            raise AnswerError(500, {"status": 500, "message": "Internal Server Error"})
+        raise AnswerError(201, {"commentUrn": comment_urn}, {"x-restli-id": comment_urn})
 
     # --- consent -----------------------------------------------------------------------------------------------
 
@@ -331,11 +333,11 @@ class Handler(BaseHTTPRequestHandler):
                 ends = int(time.time()) + 20 * 86_400
                 active = state in ("active", "fresh")
                 more = {"scope": ",".join(sorted(self.linkedin.scopes)), "expires_at": ends} if active else {}
-                raise Answer(200, {"active": active, "status": state or "unknown", **more})
+                raise AnswerError(200, {"active": active, "status": state or "unknown", **more})
 
     def consent(self) -> None:
         if self.query.get("redirect_uri") != self.linkedin.redirect:
-            raise Answer(400, {"message": "The redirect_uri does not match the registered value"})
+            raise AnswerError(400, {"message": "The redirect_uri does not match the registered value"})
         asked = self.query["scope"].split()
         missing = [scope for scope in asked if scope not in self.linkedin.scopes]
         back = {"state": self.query["state"]}
@@ -348,21 +350,21 @@ class Handler(BaseHTTPRequestHandler):
             code = uuid.uuid4().hex
             self.linkedin.codes.add(code)
             back["code"] = code
-        raise Answer(302, None, {"Location": f"{self.linkedin.redirect}?{urlencode(back)}"})
+        raise AnswerError(302, None, {"Location": f"{self.linkedin.redirect}?{urlencode(back)}"})
 
     def check_client(self, form: dict[str, str]) -> None:
         if (form.get("client_id"), form.get("client_secret")) != CLIENT:
-            raise Answer(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
+            raise AnswerError(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
 
     def give_token(self, form: dict[str, str]) -> None:
         self.check_client(form)
         if form.get("code") not in self.linkedin.codes or form.get("redirect_uri") != self.linkedin.redirect:
-            raise Answer(400, {"error": "invalid_request", "error_description": "Unable to retrieve access token"})
+            raise AnswerError(400, {"error": "invalid_request", "error_description": "Unable to retrieve access token"})
         self.linkedin.codes.discard(form["code"])
         token = f"token-{uuid.uuid4().hex}"
         self.linkedin.tokens[token] = "fresh" if self.linkedin.fresh_until else "active"
         scope = ",".join(self.linkedin.granted or sorted(self.linkedin.scopes))
-        raise Answer(200, {"access_token": token, "expires_in": 5_184_000, "scope": scope, "token_type": "Bearer"})
+        raise AnswerError(200, {"access_token": token, "expires_in": 5_184_000, "scope": scope, "token_type": "Bearer"})
 
     # --- the wire ----------------------------------------------------------------------------------------------
 
@@ -381,17 +383,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-class Answer(Exception):
+class AnswerError(Exception):
     def __init__(self, status: int, data: object, headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
         self.status, self.data, self.headers = status, data, headers or {}
 
 
-class CutOff(Exception):
+class CutOffError(Exception):
     """The connection ends without an answer."""
 
 
-class Held(Exception):
+class HeldError(Exception):
     """No answer comes until a test lets go."""
 
 

@@ -44,7 +44,8 @@ def write(house: House, name: str, text: str | bytes) -> Path:
 def test_a_note_becomes_a_draft_when_its_time_has_come_and_once(house: House) -> None:
     write(
         house, "Spring hours.md",
-        '---\ndate: 2026-02-09T18:31\nimage: "[[Assets/shop.png]]"\nalt: the shop\n---\n\nFrom March on\r\nwe open at 8.\n',
+        '---\ndate: 2026-02-09T18:31\nimage: "[[Assets/shop.png]]"\nalt: the shop\n---\n\n'
+        "From March on\r\nwe open at 8.\n",
     )  # fmt: skip
     assert run(scheduled, house) == []
     assert run(scheduled, house, sleeps=12) == [
