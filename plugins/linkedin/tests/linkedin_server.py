@@ -206,7 +206,7 @@ class Handler(BaseHTTPRequestHandler):
     def fault(self, *names: str) -> str:
         """The next fault, if it is one of these: '500' and '429' before anything happens, 'after' for 500 after it
         happened, 'cut' for an answer that is lost after it happened, 'hold' for one that comes only after ``let_go``,
-        'unnamed' for one that names no post."""
+        'unnamed' for one that names no post; 'cancelled' for a person who does not agree."""
         if self.linkedin.faults and self.linkedin.faults[0] in names:
             return self.linkedin.faults.pop(0)
         return ""
@@ -341,7 +341,9 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.query["scope"].split()
         missing = [scope for scope in asked if scope not in self.linkedin.scopes]
         back = {"state": self.query["state"]}
-        if missing:
+        if self.fault("cancelled"):
+            back |= {"error": "user_cancelled_authorize", "error_description": "The user cancelled the authorization"}
+        elif missing:
             back |= {
                 "error": "unauthorized_scope_error",
                 "error_description": f'Scope "{missing[0]}" is not authorized for your application',

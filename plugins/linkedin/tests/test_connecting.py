@@ -113,6 +113,13 @@ def test_a_missing_product_is_named(house: House, linkedin: LinkedinServer, scop
     assert house.credentials.record is None
 
 
+def test_a_person_who_does_not_agree_is_told_so(house: House, linkedin: LinkedinServer) -> None:
+    linkedin.faults = ["cancelled"]
+    with pytest.raises(ConfigError, match="LinkedIn's page was left without agreeing"):
+        connected(house, BROWSER)
+    assert house.credentials.record is None
+
+
 def test_a_permission_that_was_not_given_is_named(house: House, linkedin: LinkedinServer) -> None:
     linkedin.granted = ("openid", "profile", "email")
     with pytest.raises(ConfigError, match="does not have the permission w_member_social") as caught:

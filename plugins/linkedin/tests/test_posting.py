@@ -94,7 +94,6 @@ def test_three_thousand_characters_are_posted_and_one_more_is_refused_not_cut(
         ({"content": "a", "mentions": [{"name": "Example Ltd", "urn": PAGE}]}, "does not name @Example Ltd"),
         ({"content": "a", "image_path": "a.png", "article_url": "https://example.com"}, "shows only one of them"),
         ({"content": "a", "article_url": "https://example.com"}, "an article needs an article_title"),
-        ({"content": "a", "alt_text": "a cat"}, "alt_text describes the picture in image_path"),
         ({"content": "a", "as_organization": "Example Ltd"}, "write the number of a company page"),
         ({"content": "a", "visibility": "FRIENDS"}, "Input should be 'PUBLIC' or 'CONNECTIONS'"),
     ],
@@ -161,6 +160,14 @@ def test_the_preview_shows_the_text_the_picture_and_the_count(house: House) -> N
         "Picture: ![[Assets/shop.png]] (image/png, 4 × 3 pixels, 0 kB)\n"
         "Described as: the shop\n"
         f"Mentions: Example Ltd ({PAGE})"
+    )
+
+
+def test_the_preview_says_when_the_picture_cannot_be_posted(house: House) -> None:
+    shown = preview(house, content=SPRING, image_path="shop.png")
+    assert shown.startswith(
+        "It CANNOT be posted as it is: the picture 'shop.png' cannot be read: No such file or directory. "
+        "Put that right before you approve.\n\nPosted on LinkedIn as Ada Brown, visible to everybody:\n\n" + SPRING
     )
 
 

@@ -45,7 +45,8 @@ def test_the_commands_work(tmp_path: Path, linkedin: LinkedinServer) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "linkedin is connected as Ada Brown." in done.stdout
     (approval,) = home("approvals", "list", "--json").records
-    assert approval["params"]["content"] == "We open at 8 (also on Sundays). #bakery"
+    shown = home("approvals", "show", approval["approval_id"], "--json").record
+    assert shown["params"]["content"] == "We open at 8 (also on Sundays). #bakery"
     assert linkedin.texts == []
 
 

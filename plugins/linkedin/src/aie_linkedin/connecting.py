@@ -140,6 +140,9 @@ async def _consented(
     try:
         token = await authorize(desk, service, client_id, client_secret)
     except ConfigError as error:
+        if "user_cancelled" in error.message:
+            hint = "start again, and agree to what LinkedIn shows"
+            raise ConfigError("LinkedIn's page was left without agreeing", where="LinkedIn", hint=hint) from None
         named = [PRODUCTS[scope] for scope in PRODUCTS if re.search(rf"\b{scope}\b", error.message)]
         if "scope" not in error.message or not named:
             raise

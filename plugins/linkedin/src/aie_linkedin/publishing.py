@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from aie.actions import ActionContext, ActionHandler, LookUp, Outcome
-from aie.errors import ActionError, RetryableError, UncertainError
+from aie.errors import ActionError, ParameterError, RetryableError, UncertainError
 from aie.events import Event, EventType
 from aie_linkedin.answers import DuplicateError, PicturesNotReadyError
 from aie_linkedin.api import Api, open_api
@@ -80,11 +80,16 @@ class Publisher:
 
     async def preview(self, params: PostToLinkedin, context: ActionContext) -> str:
         """The text, the pictures and what LinkedIn counts."""
-        pictures = await asyncio.to_thread(params.pictures, context.vault)
+        pictures: list[Picture] = []
+        warning = ""
+        try:
+            pictures = await asyncio.to_thread(params.pictures, context.vault)
+        except ParameterError as error:
+            warning = f"It CANNOT be posted as it is: {error}. Put that right before you approve.\n\n"
         await asyncio.to_thread(remember_shown, context.cache_dir, _step(context), pictures)
         record = context.credentials.record
         account = params.as_organization or (record.account if record and record.account else "you")
-        return preview(params, pictures, account, context.timezone)
+        return warning + preview(params, pictures, account, context.timezone)
 
     def _wait_for_its_time(self, params: PostToLinkedin, context: ActionContext) -> None:
         due, now = params.due(context.timezone), self.now()
