@@ -201,6 +201,7 @@ def test_a_pinned_version_is_the_only_one_tried(house: House, linkedin: Linkedin
 
 def test_a_picture_is_uploaded_in_one_piece_and_described(house: House, linkedin: LinkedinServer) -> None:
     data = house.picture("Assets/shop.png")
+    preview(house, content=SPRING, image_path="Assets/shop.png")
     post(house, content=SPRING, image_path="Assets/shop.png", alt_text="the (new) shop")
     ((urn, uploaded),) = linkedin.pictures.items()
     assert uploaded == data
@@ -270,11 +271,15 @@ def test_gif_and_jpeg_are_known_by_their_content(house: House, name: str, data: 
     assert "4 × 3 pixels" in preview(house, content=SPRING, image_path=name)
 
 
-def test_a_picture_swapped_after_it_was_shown_is_not_posted(house: House, linkedin: LinkedinServer) -> None:
-    house.picture("shop.png")
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_picture_that_nobody_was_shown_is_not_posted(
+    house: House, linkedin: LinkedinServer, there_before: bool
+) -> None:
+    if there_before:
+        house.picture("shop.png")
     preview(house, content=SPRING, image_path="shop.png")
     house.picture("shop.png", 5, 5)
-    with pytest.raises(ActionError, match="is not the one that was approved"):
+    with pytest.raises(ActionError, match="are not the ones that were approved"):
         post(house, content=SPRING, image_path="shop.png")
     assert linkedin.texts == []
 

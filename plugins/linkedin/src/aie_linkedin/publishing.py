@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, Field
 
@@ -21,7 +22,7 @@ from aie.errors import ActionError, ParameterError, RetryableError, UncertainErr
 from aie.events import Event, EventType
 from aie_linkedin.answers import DuplicateError, PicturesNotReadyError
 from aie_linkedin.api import Api, open_api
-from aie_linkedin.pictures import Picture, refuse_others, remember_shown, upload
+from aie_linkedin.pictures import Picture, forget_shown, refuse_others, remember_shown, upload
 from aie_linkedin.post import PostToLinkedin, preview, request
 from aie_linkedin.urns import post_link
 
@@ -110,6 +111,7 @@ class Publisher:
             post_id = await _create(
                 api, request(params, author, pictures, urns), _picture_pauses(pictures, context.timeout_s)
             )
+        await asyncio.to_thread(forget_shown, context.cache_dir, _step(context))
         return Posted(post_id=post_id, link=post_link(post_id), author=author, already_there=False)
 
     def _event(self, params: PostToLinkedin, posted: Posted) -> Event:
@@ -141,7 +143,7 @@ async def _create(api: Api, body: dict[str, Any], pauses_s: tuple[float, ...]) -
                 raise
             await asyncio.sleep(pause_s)
             continue
-        post_id = str(answer.headers.get("x-restli-id", ""))
+        post_id = unquote(str(answer.headers.get("x-restli-id", "")))
         if not post_id:
             raise UncertainError("LinkedIn took the post and does not name it", where="POST /rest/posts")
         return post_id
