@@ -101,6 +101,17 @@ def test_killed_between_publication_and_record_there_is_one_post(aie: AieHome, l
     assert [one for one in linkedin.requests if "/rest/posts" in one] == ["POST /rest/posts 202609"] * 2
 
 
+def test_an_error_after_publishing_ends_in_one_post_and_no_question(aie: AieHome, linkedin: LinkedinServer) -> None:
+    linkedin.faults = ["after"]
+    data = {"event_type": "linkedin_post", "post_content": TEXT, "image_path": None}
+    aie("emit", "calendar_event", "--data", json.dumps(data), "--id", "spring")
+    (approval,) = aie("approvals", "list", "--json").records
+    aie("approvals", "approve", approval["approval_id"])
+    run = only_run(aie)
+    assert (run["status"], run["steps"][0]["result"]["already_there"]) == ("succeeded", True)
+    assert linkedin.texts == [TEXT]
+
+
 def test_a_post_for_later_waits_through_a_restart(aie: AieHome, linkedin: LinkedinServer) -> None:
     due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=12)
     step = {"action_type": "post_to_linkedin", "parameters": {"content": TEXT, "schedule_at": due.isoformat()}}

@@ -86,7 +86,7 @@ class Publisher:
         try:
             pictures = await asyncio.to_thread(params.pictures, context.vault)
         except ParameterError as error:
-            warning = f"It CANNOT be posted as it is: {error}. Put that right before you approve.\n\n"
+            warning = f"It CANNOT be posted: {error}. Reject it, put that right, and start the run again.\n\n"
         await asyncio.to_thread(remember_shown, context.cache_dir, _step(context), pictures)
         record = context.credentials.record
         account = params.as_organization or (record.account if record and record.account else "you")
