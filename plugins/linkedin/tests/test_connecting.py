@@ -113,6 +113,15 @@ def test_a_missing_product_is_named(house: House, linkedin: LinkedinServer, scop
     assert house.credentials.record is None
 
 
+def test_company_pages_need_a_product_of_their_own(house: House) -> None:
+    with pytest.raises(ConfigError, match='Scope "w_organization_social" is not authorized') as caught:
+        connected(house, BROWSER | {"pages": "yes"})
+    assert caught.value.hint == (
+        "add the product 'Community Management API' to the app at https://www.linkedin.com/developers/apps (page "
+        "Products), then try again; or do without company pages, because LinkedIn grants that one on application"
+    )
+
+
 def test_a_person_who_does_not_agree_is_told_so(house: House, linkedin: LinkedinServer) -> None:
     linkedin.faults = ["cancelled"]
     with pytest.raises(ConfigError, match="LinkedIn's page was left without agreeing"):

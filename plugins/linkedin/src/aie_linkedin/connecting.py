@@ -147,6 +147,8 @@ async def _consented(
         if "scope" not in error.message or not named:
             raise
         hint = f"add the product {named[0]!r} to the app at {PORTAL} (page Products), then try again"
+        if pages and not any(re.search(rf"\b{scope}\b", error.message) for scope in MEMBER_SCOPES):
+            hint += "; or do without company pages, because LinkedIn grants that one on application"
         raise ConfigError(error.message, where=error.where, hint=hint) from None
     ends = token.get("expires_at")
     return Grant(
