@@ -12,7 +12,7 @@ import httpx2
 from aie.errors import ActionError, RetryableError, UncertainError
 
 _RESET_SLACK = timedelta(minutes=5)
-_DUPLICATE_OF = re.compile(r"urn:li:(?:share|ugcPost):\d+")
+_DUPLICATE_OF = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
 _TOKEN_TROUBLE = {
     65601: "the access to LinkedIn was revoked",
     65602: "the access to LinkedIn has ended: LinkedIn gives it for 60 days",

@@ -44,7 +44,7 @@ class Api:
     """Requests as one account. Raises an :class:`~aie.errors.ActionError` that says whether anything happened."""
 
     settings: LinkedinSettings
-    credentials: Credentials
+    credentials: Credentials | None  # None: with a token that is not stored, and nothing is noted about it
     cache_dir: Path
     http: httpx2.AsyncClient
     token: str = field(repr=False)
@@ -93,12 +93,16 @@ class Api:
         except httpx2.HTTPError as error:
             raise lost(error, what, f"{method} {urlsplit(url).path}", changes=changes) from None
         if response.is_success:
-            self.credentials.note(trouble="")
+            self._note("")
             return response
         refusal = refused(response, what, _now(), changes=changes, scope=scope)
         if isinstance(refusal, TokenError):
-            self.credentials.note(trouble=refusal.message)
+            self._note(refusal.message)
         raise refusal
+
+    def _note(self, trouble: str) -> None:
+        if self.credentials is not None:
+            self.credentials.note(trouble=trouble)
 
     async def person(self) -> Person:
         """Whose token this is, asked of LinkedIn."""
@@ -111,7 +115,7 @@ class Api:
         """The URN posts are made as."""
         if organization:
             return organization
-        record = self.credentials.record
+        record = self.credentials.record if self.credentials else None
         known = str(record.details.get("author") or "") if record else ""
         return known or (await self.person()).urn
 
@@ -127,7 +131,7 @@ async def open_api(context: Context) -> AsyncIterator[Api]:
 
 def api_at(desk: ConnectDesk | CheckContext, http: httpx2.AsyncClient, token: str) -> Api:
     """The API with a token that is not stored, which changes nothing that is known of the connection."""
-    return Api(desk.settings, Credentials.none(), desk.cache_dir, http, token)
+    return Api(desk.settings, None, desk.cache_dir, http, token)
 
 
 def person_in(answer: httpx2.Response) -> Person:

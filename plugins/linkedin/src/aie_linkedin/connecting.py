@@ -140,10 +140,15 @@ async def _consented(
     try:
         token = await authorize(desk, service, client_id, client_secret)
     except ConfigError as error:
+        if "user_cancelled" in error.message:
+            hint = "start again, and agree to what LinkedIn shows"
+            raise ConfigError("LinkedIn's page was left without agreeing", where="LinkedIn", hint=hint) from None
         named = [PRODUCTS[scope] for scope in PRODUCTS if re.search(rf"\b{scope}\b", error.message)]
         if "scope" not in error.message or not named:
             raise
         hint = f"add the product {named[0]!r} to the app at {PORTAL} (page Products), then try again"
+        if pages and not any(re.search(rf"\b{scope}\b", error.message) for scope in MEMBER_SCOPES):
+            hint += "; or do without company pages, because LinkedIn grants that one on application"
         raise ConfigError(error.message, where=error.where, hint=hint) from None
     ends = token.get("expires_at")
     return Grant(

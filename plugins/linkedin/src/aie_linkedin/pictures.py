@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import struct
@@ -92,24 +93,28 @@ async def upload(api: Api, author: str, pictures: Sequence[Picture]) -> list[str
 
 def remember_shown(cache_dir: Path, step: str, pictures: Sequence[Picture]) -> None:
     """Keep which pictures a person was shown for this step."""
-    if pictures:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        Files().write(_shown_file(cache_dir, step), json.dumps([picture.sha256 for picture in pictures]).encode())
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    Files().write(_shown_file(cache_dir, step), json.dumps([picture.sha256 for picture in pictures]).encode())
+
+
+def forget_shown(cache_dir: Path, step: str) -> None:
+    """The step is done."""
+    with contextlib.suppress(OSError):
+        _shown_file(cache_dir, step).unlink()
 
 
 def refuse_others(cache_dir: Path, step: str, pictures: Sequence[Picture]) -> None:
-    """ActionError if the files have changed since they were shown."""
+    """ActionError if the files are not those that were shown."""
     try:
         shown = json.loads(_shown_file(cache_dir, step).read_bytes())
     except (OSError, ValueError):  # nobody was asked, or the cache is gone
         return
-    for picture, sha256 in zip(pictures, shown, strict=False):
-        if picture.sha256 != sha256:
-            raise ActionError(
-                f"the picture {picture.path!r} is not the one that was approved: the file has changed since",
-                where="image_path",
-                hint="start the run again, and look at the picture before approving",
-            )
+    if shown != [picture.sha256 for picture in pictures]:
+        raise ActionError(
+            "the pictures are not the ones that were approved: a file has changed since",
+            where="image_path",
+            hint="start the run again, and look at the picture before approving",
+        )
 
 
 def _shown_file(cache_dir: Path, step: str) -> Path:

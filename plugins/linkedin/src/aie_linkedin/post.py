@@ -100,14 +100,12 @@ class PostToLinkedin(BaseModel):
     def _fits_together(self) -> Self:
         if sum(map(bool, (self.image_path, self.images, self.article_url))) > 1:
             raise ValueError("a post has image_path, images or article_url: LinkedIn shows only one of them")
-        if self.alt_text and not self.image_path:
-            raise ValueError("alt_text describes the picture in image_path, and there is none")
         if (self.article_title or self.article_description) and not self.article_url:
             raise ValueError("there is a title or description of an article, and no article_url")
         if self.article_url and not self.article_title:
             raise ValueError("an article needs an article_title: LinkedIn does not look at the page itself")
-        for name in self.named:
-            if f"@{name}" not in self.content:
+        for name, urn in self.named.items():
+            if little_text.shown(self.content, {name: urn}) == self.content:
                 raise ValueError(f"the content does not name @{name}, which is in mentions")
         if not self.shown.strip():
             raise ValueError("the content is empty")

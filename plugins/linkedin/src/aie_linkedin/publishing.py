@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, Field
 
 from aie.actions import ActionContext, ActionHandler, LookUp, Outcome
-from aie.errors import ActionError, RetryableError, UncertainError
+from aie.errors import ActionError, ParameterError, RetryableError, UncertainError
 from aie.events import Event, EventType
 from aie_linkedin.answers import DuplicateError, PicturesNotReadyError
 from aie_linkedin.api import Api, open_api
-from aie_linkedin.pictures import Picture, refuse_others, remember_shown, upload
+from aie_linkedin.pictures import Picture, forget_shown, refuse_others, remember_shown, upload
 from aie_linkedin.post import PostToLinkedin, preview, request
 from aie_linkedin.urns import post_link
 
@@ -80,11 +81,16 @@ class Publisher:
 
     async def preview(self, params: PostToLinkedin, context: ActionContext) -> str:
         """The text, the pictures and what LinkedIn counts."""
-        pictures = await asyncio.to_thread(params.pictures, context.vault)
+        pictures: list[Picture] = []
+        warning = ""
+        try:
+            pictures = await asyncio.to_thread(params.pictures, context.vault)
+        except ParameterError as error:
+            warning = f"It CANNOT be posted: {error}. Reject it, put that right, and start the run again.\n\n"
         await asyncio.to_thread(remember_shown, context.cache_dir, _step(context), pictures)
         record = context.credentials.record
         account = params.as_organization or (record.account if record and record.account else "you")
-        return preview(params, pictures, account, context.timezone)
+        return warning + preview(params, pictures, account, context.timezone)
 
     def _wait_for_its_time(self, params: PostToLinkedin, context: ActionContext) -> None:
         due, now = params.due(context.timezone), self.now()
@@ -105,6 +111,7 @@ class Publisher:
             post_id = await _create(
                 api, request(params, author, pictures, urns), _picture_pauses(pictures, context.timeout_s)
             )
+        await asyncio.to_thread(forget_shown, context.cache_dir, _step(context))
         return Posted(post_id=post_id, link=post_link(post_id), author=author, already_there=False)
 
     def _event(self, params: PostToLinkedin, posted: Posted) -> Event:
@@ -136,7 +143,7 @@ async def _create(api: Api, body: dict[str, Any], pauses_s: tuple[float, ...]) -
                 raise
             await asyncio.sleep(pause_s)
             continue
-        post_id = str(answer.headers.get("x-restli-id", ""))
+        post_id = unquote(str(answer.headers.get("x-restli-id", "")))
         if not post_id:
             raise UncertainError("LinkedIn took the post and does not name it", where="POST /rest/posts")
         return post_id

@@ -1,0 +1,32 @@
+"""What the tests of this plugin share: a LinkedIn to post to, and a vault connected to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+WORKSPACE = Path(__file__).parents[3]
+
+if str(WORKSPACE) not in sys.path:
+    sys.path.insert(0, str(WORKSPACE))  # for `from tests.aie_home import …` and `from plugins.linkedin.tests.…`
+
+from plugins.linkedin.tests.house import House  # noqa: E402 - after the path
+from plugins.linkedin.tests.linkedin_server import LinkedinServer, serving  # noqa: E402
+
+hypothesis.settings.register_profile("aie", deadline=None)
+hypothesis.settings.load_profile("aie")
+
+
+@pytest.fixture
+def linkedin() -> Iterator[LinkedinServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def house(linkedin: LinkedinServer, tmp_path: Path) -> House:
+    return House(tmp_path / "vault", linkedin.settings)
