@@ -86,7 +86,9 @@ def connect_api(aie, gmail) -> None:
     (aie.vault / "aie.toml").write_text(f"[plugins.gmail]\npoll_interval_s = 1\n{lines}")
     folder = aie.state / "credentials"
     folder.mkdir(parents=True)
-    (folder / "gmail.json").write_text(json.dumps({"secrets": gmail.secrets, "record": {"account": "owner@example.org"}}))
+    (folder / "gmail.json").write_text(
+        json.dumps({"secrets": gmail.secrets, "record": {"account": "owner@example.org"}})
+    )
 
 
 # --- connecting ------------------------------------------------------------------------------------------------------
@@ -126,7 +128,16 @@ def test_a_server_that_is_not_there_is_said_at_once(aie, sink, dovecot):
 
 
 def test_a_password_is_never_sent_over_an_open_line_to_another_machine(aie):
-    words = ["--set", "transport=imap", "--set", "address=me@example.org", "--set", "google=no", "--set", "imap_host=mail.example.org"]
+    words = [
+        "--set",
+        "transport=imap",
+        "--set",
+        "address=me@example.org",
+        "--set",
+        "google=no",
+        "--set",
+        "imap_host=mail.example.org",
+    ]
     said = aie("connect", "gmail", *words, "--set", "imap_port=143", "--set", "imap_security=none", code=2)
     assert "'none' is not an answer to: How it is secured" in said.err
 
@@ -140,7 +151,11 @@ def test_googles_consent_by_pasting_the_address(aie, gmail):
     assert "Google ends this access in seven days" in " ".join(said.split())
     assert "gmail is connected as owner@example.org" in said
     record = aie("connect", "--json").record
-    assert (record["account"], record["connected"], record["expires_at"] is not None) == ("owner@example.org", True, True)
+    assert (record["account"], record["connected"], record["expires_at"] is not None) == (
+        "owner@example.org",
+        True,
+        True,
+    )
     found = [one for one in aie("doctor", "--json").records if one["area"] == "connection"]
     assert ("ok", "gmail: Gmail's API works for owner@example.org") in [(one["level"], one["message"]) for one in found]
 
@@ -150,7 +165,11 @@ def test_googles_consent_by_pasting_the_address(aie, gmail):
     [
         ({"scope": "openid"}, None, "a box was left unticked"),
         ({"refresh_token": None}, None, "Google gave no lasting access"),
-        ({}, Failure("GET /profile", 403, "accessNotConfigured", "see https://console.example"), "the Gmail API is not turned on"),
+        (
+            {},
+            Failure("GET /profile", 403, "accessNotConfigured", "see https://console.example"),
+            "the Gmail API is not turned on",
+        ),
     ],
 )
 def test_consent_that_is_not_enough_is_said_and_nothing_stored(aie, gmail, answer, failure, said):
@@ -227,7 +246,9 @@ def test_the_same_over_googles_api(aie, gmail):
     calendar = aie.vault / "calendar.jsonl"
     with aie.started() as running:
         until(lambda: "GET /history" in gmail.calls, "the first look")
-        gmail.deliver(letter("Appointment", "See you on Friday from 10 to 11:30 am", Date="Mon, 23 Nov 2026 09:00:00 +0100"))
+        gmail.deliver(
+            letter("Appointment", "See you on Friday from 10 to 11:30 am", Date="Mon, 23 Nov 2026 09:00:00 +0100")
+        )
         until(calendar.exists, "the calendar entry")
         running.stop()
     (entry,) = [json.loads(line) for line in calendar.read_text().splitlines()]
@@ -240,7 +261,9 @@ def test_the_same_over_googles_api(aie, gmail):
 def invoice_workflow(aie) -> None:
     params = {"to": "customer@example.com", "subject": "Invoice {{ event.data.invoice_number }}", "body": "Good day"}
     aie.workflow(
-        "invoice", [{"id": "mail", "action_type": "send_email", "parameters": params, "timeout": 11}], trigger_event="invoice_created"
+        "invoice",
+        [{"id": "mail", "action_type": "send_email", "parameters": params, "timeout": 11}],
+        trigger_event="invoice_created",
     )
 
 
@@ -357,5 +380,13 @@ def test_no_secret_is_in_anything_aie_wrote_but_the_credentials(aie, dovecot, si
 
 def test_what_the_plugin_offers_is_listed(aie):
     said = aie("plugins", "show", "gmail").out
-    for name in ("send_email", "create_draft", "reply_to_email", "label_email", "archive_email", "mark_read", "gmail.inbox"):
+    for name in (
+        "send_email",
+        "create_draft",
+        "reply_to_email",
+        "label_email",
+        "archive_email",
+        "mark_read",
+        "gmail.inbox",
+    ):
         assert name in said

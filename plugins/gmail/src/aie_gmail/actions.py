@@ -18,7 +18,7 @@ from aie_gmail.addresses import same
 from aie_gmail.contacts import Contacts
 from aie_gmail.outgoing import Outgoing
 from aie_gmail.settings import GmailSettings
-from aie_gmail.transport import Change, Transport
+from aie_gmail.transport import Access, Change, Transport
 
 MAX_QUOTE = 10_000
 Email = Mapping[str, Any]
@@ -117,19 +117,19 @@ class Mailing:
 
     async def send(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> dict[str, Any]:
         mail = await asyncio.to_thread(self.mail, params, context)
-        result = await self.transport(self.settings).send(mail, context)
+        result = await self.transport(self.settings).send(mail, _access(context))
         return {**result, "to": list(mail.recipients), "subject": mail.subject}
 
     async def look_up(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> LookUp:
         mail = await asyncio.to_thread(self.mail, params, context)
-        found = await self.transport(self.settings).look_for_sent(mail, context)
+        found = await self.transport(self.settings).look_for_sent(mail, _access(context))
         if not found.happened or not isinstance(found.result, dict):
             return found
         return LookUp(True, {**found.result, "to": list(mail.recipients), "subject": mail.subject})
 
     async def draft(self, params: SendEmail, context: ActionContext) -> dict[str, Any]:
         mail = await asyncio.to_thread(self.mail, params, context)
-        result = await self.transport(self.settings).draft(mail, context)
+        result = await self.transport(self.settings).draft(mail, _access(context))
         return {**result, "to": list(mail.recipients), "subject": mail.subject}
 
     def preview(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> str:
@@ -240,7 +240,9 @@ class Tidying:
         """A handler that makes this change."""
 
         async def run(params: OnEmail, context: ActionContext) -> dict[str, Any]:
-            return await self.transport(self.settings).change(_email(params.email, context), change(params), context)
+            return await self.transport(self.settings).change(
+                _email(params.email, context), change(params), _access(context)
+            )
 
         return run
 
@@ -299,6 +301,10 @@ def action_handlers(
         tidy("archive_email", OnEmail, lambda _: Change(archive=True), "move a mail out of the inbox"),
         tidy("mark_read", OnEmail, lambda _: Change(read=True), "mark a mail as read"),
     ]
+
+
+def _access(context: ActionContext) -> Access:
+    return Access(context.credentials, context.timeout_s, context.log)
 
 
 def _event_email(context: ActionContext) -> Email | None:

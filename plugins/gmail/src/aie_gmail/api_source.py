@@ -110,7 +110,8 @@ class _Session:
             if found is None or found.received_at < since:
                 continue
             seen_at = max(seen_at, found.received_at)
-            events.append(await self.intake.event(found))
+            event = await self.intake.event(found)
+            events += [event] if event else []
             if len(events) == BATCH:
                 await self.context.emit(events)
                 events = []
