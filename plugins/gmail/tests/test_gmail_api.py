@@ -15,6 +15,7 @@ from aie.actions import LookUp
 from aie.errors import ActionError, ConfigError, RetryableError, UncertainError
 from aie_gmail import api_source, plugin
 from aie_gmail.api import gmail_api
+from aie_gmail.contacts import Contacts
 
 
 @pytest.fixture
@@ -179,6 +180,23 @@ def test_the_other_transport_goes_on_where_this_one_stood(house, gmail, monkeypa
 
     run(story())
     assert house.subjects == ["told", "missed"]
+
+
+def test_everyone_lately_written_to_becomes_a_known_contact(gmail, tmp_path, monkeypatch):
+    monkeypatch.setattr(api_source, "PACE_S", 0)
+    house = House(tmp_path, settings_for(contacts_from_sent=True, **gmail.settings), gmail.secrets)
+    contacts = Contacts(house.settings, house.vault, house.cache_dir)
+    gmail.deliver(letter("one", To="Ada <ada@example.com>", Cc="bo@example.com"), ("SENT",))
+
+    async def story():
+        async with house.watching():
+            await house.until(lambda: not contacts.unknown(["ada@example.com", "bo@example.com"]))
+        gmail.deliver(letter("two", To="cy@example.com"), ("SENT",))
+        async with house.watching():
+            await house.until(lambda: not contacts.unknown(["cy@example.com"]))
+
+    run(story())
+    assert contacts.unknown(["ada@example.com", "eve@example.com"]) == ["eve@example.com"]
 
 
 # --- out -------------------------------------------------------------------------------------------------------------
