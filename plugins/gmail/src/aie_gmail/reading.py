@@ -52,9 +52,9 @@ class ReadingRoom:
         except TimeoutError:
             await self.close()
             raise UnreadableError(f"it took more than {self.within_s:g} s to read") from None
-        except (OSError, EOFError, ValueError) as error:  # an IncompleteReadError is an EOFError
+        except (OSError, EOFError, ValueError):  # an IncompleteReadError is an EOFError
             await self.close()
-            raise UnreadableError(f"the process that read it ended: {type(error).__name__}") from None
+            raise UnreadableError("the process that read it ended without an answer") from None
         except BaseException:  # cancelled in the middle of an answer
             await self.close()
             raise
@@ -93,7 +93,10 @@ async def _ask(child: asyncio.subprocess.Process, request: dict[str, Any], raw: 
     assert child.stdout is not None
     child.stdin.write(json.dumps(request).encode() + b"\n" + raw)
     await child.stdin.drain()
-    sizes = json.loads(await child.stdout.readline())
+    line = await child.stdout.readline()
+    if not line:
+        raise EOFError
+    sizes = json.loads(line)
     data = json.loads(await child.stdout.readexactly(sizes["data"]))
     attachments = [await child.stdout.readexactly(described["size_bytes"]) for described in data["attachments"]]
     return Mail(
