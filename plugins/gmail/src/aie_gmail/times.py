@@ -23,7 +23,7 @@ class Time:
     ambiguous: bool = False  # morning or afternoon was not said
 
 
-_HALF = r"a\.?[ ]?m\b\.?|p\.?[ ]?m\b\.?"
+_HALF = r"[ap]\.[ ]?m\.|[ap][ ]?m\b"
 _PART = (
     r"in[ ]the[ ](?:morning|afternoon|evening)|at[ ]night|morgens|vormittags|nachmittags|abends|früh"
     r"|du[ ]matin|de[ ]l['’]après-midi|du[ ]soir|de[ ]la[ ](?:mañana|tarde|noche)"
