@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import imaplib
 import os
+import pwd
 import shutil
 import smtplib
 import socket
@@ -80,7 +82,9 @@ namespace inbox {{
 
 
 def dovecot_is_there() -> bool:
-    return bool(shutil.which("dovecot", path=_PATH) and shutil.which("doveadm", path=_PATH))
+    """Whether its three packages are installed; each brings one of these."""
+    programs = [shutil.which("dovecot", path=_PATH), shutil.which("doveadm", path=_PATH)]
+    return all(programs) and all(Path("/usr/lib/dovecot", name).exists() for name in ("imap", "lmtp"))
 
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -96,9 +100,6 @@ class Dovecot:
     """A server; every account exists and has the password ``secret``."""
 
     def __init__(self) -> None:
-        import grp
-        import pwd
-
         root = os.geteuid() == 0
         entry = pwd.getpwnam(USER) if root else pwd.getpwuid(os.geteuid())
         self._as = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if root else {}

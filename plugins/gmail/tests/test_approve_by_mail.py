@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from gmail_house import BERLIN, NOW, House, letter, settings_for
 from gmail_server import GmailServer
+from gmail_smtp import SmtpSink
 from pydantic import ValidationError
 
 from aie.approvals import Approval, ApprovalState, Decision
@@ -23,11 +24,23 @@ VOUCHED = "mx.google.com; spf=pass; dkim=pass; dmarc=pass (p=REJECT) header.from
 
 def approval(number: int = 1) -> Approval:
     return Approval(
-        approval_id=f"apr_000000000000000{number}", run_id="run_1", step_id="mail", workflow_id="w", workflow_name="Invoices",
-        action_type="send_email", note_kind="EMAIL", title=f"Invoice {number}", body="- To: customer@example.com\n\nGood day",
-        params={"to": "customer@example.com"}, digest=f"sha256:{number}", definition_hash="h", reason="invoice_created",
-        state=ApprovalState.PENDING, requested_at=dt.datetime.now(dt.UTC), expires_at=NOW + dt.timedelta(days=7),
-    )  # fmt: skip
+        approval_id=f"apr_000000000000000{number}",
+        run_id="run_1",
+        step_id="mail",
+        workflow_id="w",
+        workflow_name="Invoices",
+        action_type="send_email",
+        note_kind="EMAIL",
+        title=f"Invoice {number}",
+        body="- To: customer@example.com\n\nGood day",
+        params={"to": "customer@example.com"},
+        digest=f"sha256:{number}",
+        definition_hash="h",
+        reason="invoice_created",
+        state=ApprovalState.PENDING,
+        requested_at=dt.datetime.now(dt.UTC),
+        expires_at=NOW + dt.timedelta(days=7),
+    )
 
 
 class Desk:
@@ -226,8 +239,6 @@ def test_mails_of_this_channel_become_no_events(office, gmail):
 
 
 def test_over_imap_with_a_real_server_it_decides_as_well(dovecot, tmp_path):
-    from gmail_smtp import SmtpSink
-
     with SmtpSink() as sink:
         more = {"approve_by_mail": {"to": OWNER}, "trusted_host": "mx.test", **sink.settings}
         house = House(tmp_path, settings_for(dovecot, **more), {"password": "secret"})

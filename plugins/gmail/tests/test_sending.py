@@ -293,19 +293,23 @@ def test_a_copy_is_filed_among_the_sent_mails_and_found_again(dovecot, sink, tmp
 
 
 def test_where_the_server_files_sent_mail_a_missing_one_was_not_sent(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path, sent_copy="server")
-    context = house.context(timeout_s=10.5)
-    assert look(house, context) == LookUp(False)
+    house = both(dovecot, sink, tmp_path, sent_copy="server", sent_shows_up_s=0.5)
+    assert look(house) == LookUp(False)
     sink.on_taken = lambda raw: dovecot.append(raw, "Sent")
     do(house)
-    assert look(house, context).happened is True
+    assert look(house).happened is True
+
+
+def test_a_step_without_the_time_to_wait_for_it_cannot_tell(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path, sent_copy="server")
+    assert look(house, house.context(timeout_s=10.5)) == LookUp(None)
 
 
 def test_a_mail_that_the_server_gave_another_message_id_is_found_by_aies_own_mark(dovecot, sink, tmp_path):
     house = both(dovecot, sink, tmp_path, sent_copy="server")
     sink.on_taken = lambda raw: dovecot.append(raw.replace(b"Message-ID: <aie.", b"Message-ID: <other."), "Sent")
     do(house)
-    assert look(house, house.context(timeout_s=10.5)).happened is True
+    assert look(house).happened is True
 
 
 def test_a_copy_that_cannot_be_filed_does_not_fail_a_mail_that_is_out(sink, tmp_path):

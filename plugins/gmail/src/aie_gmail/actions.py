@@ -46,6 +46,13 @@ class _Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Envelope(_Params):
+    to: To = Field(description="who gets it: an address, several with commas, or a list", examples=["ada@example.com"])
+    cc: Others = Field(default=[], description="who gets a copy")
+    bcc: Others = Field(default=[], description="who gets a copy that the others do not see")
+    subject: str = Field(description="what it is about", examples=["Invoice INV-2026-001"])
+
+
 class _Letter(_Params):
     body: str = Field(description="the text; Markdown becomes plain text and HTML", examples=["Good day,\n\n…"])
     html: str | None = Field(default=None, description="the HTML part, instead of the one made of the text")
@@ -53,13 +60,9 @@ class _Letter(_Params):
     attachments: list[str] = Field(default=[], description="files of the vault", examples=[["Invoices/2026-001.pdf"]])
 
 
-class SendEmail(_Letter):
+class SendEmail(_Letter, _Envelope):
     """A mail."""
 
-    to: To = Field(description="who gets it: an address, several with commas, or a list", examples=["ada@example.com"])
-    cc: Others = Field(default=[], description="who gets a copy")
-    bcc: Others = Field(default=[], description="who gets a copy that the others do not see")
-    subject: str = Field(description="what it is about", examples=["Invoice INV-2026-001"])
     reply_to_event: bool = Field(
         default=False, description="whether it belongs to the conversation of the mail that started the run"
     )
@@ -333,7 +336,7 @@ def _refuse_machines(email: Email, context: ActionContext) -> None:
         raise ActionError(
             f"the mail was not written by a person ({why}), and is not answered without anybody's approval",
             where="email",
-            hint="let the step ask for approval, or leave such mails out with a condition: event.data.auto_submitted is None",
+            hint="let the step ask first, or leave such mails out by a condition: event.data.auto_submitted is None",
         )
 
 

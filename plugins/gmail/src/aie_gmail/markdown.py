@@ -10,7 +10,7 @@ _PAGE = '<!doctype html><html><head><meta charset="utf-8"></head><body>{}</body>
 
 
 def page(text: str, quoted: str = "") -> str:
-    """The text rendered; HTML in it is shown as it was typed, line ends stay. ``quoted`` is somebody else's: not rendered."""
+    """The text rendered; HTML in it is shown as typed, line ends stay. ``quoted`` is somebody else's: not rendered."""
     body = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").render(text)
     if quoted:
         body += f"<blockquote>{html.escape(quoted).replace(chr(10), '<br>' + chr(10))}</blockquote>"

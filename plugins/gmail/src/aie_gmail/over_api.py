@@ -15,8 +15,8 @@ from aie_gmail.outgoing import MARK, Outgoing
 from aie_gmail.settings import GmailSettings
 from aie_gmail.transport import Access, Change
 
-SHOWS_UP_WITHIN_S = 120.0
 LOOK_EVERY_S = 3.0
+MARGIN_S = 10.0  # of the time a step has, for the last look
 MAX_ANSWERS = 100
 MAX_BYTES = 36_700_160
 RECENT = 20  # of the last sent mails that are looked at where a search does not find the Message-ID
@@ -46,14 +46,15 @@ class OverApi:
 
     async def look_for_sent(self, mail: Outgoing, access: Access) -> LookUp:
         loop = asyncio.get_running_loop()
-        until = loop.time() + min(SHOWS_UP_WITHIN_S, max(0.0, access.timeout_s - 10))
+        patience_s = min(self.settings.sent_shows_up_s, max(0.0, access.timeout_s - MARGIN_S))
+        until = loop.time() + patience_s
         async with gmail_api(self.settings, access.credentials) as api:
             while True:
                 found = await _sent(api, mail)
                 if found:
                     return LookUp(True, {"message_id": mail.message_id, "provider_id": found})
                 if loop.time() >= until:
-                    return LookUp(False)
+                    return LookUp(False if patience_s >= self.settings.sent_shows_up_s else None)
                 await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, until - loop.time())))
 
     async def draft(self, mail: Outgoing, access: Access) -> dict[str, Any]:

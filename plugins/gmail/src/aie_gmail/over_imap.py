@@ -20,8 +20,8 @@ from aie_gmail.threads import in_thread
 from aie_gmail.transport import Access, Change
 from aie_gmail.trouble import imap_trouble
 
-SHOWS_UP_WITHIN_S = 120.0  # a server that files sent mail by itself may take a while
 LOOK_EVERY_S = 3.0
+MARGIN_S = 10.0  # of the time a step has, for the last look
 MAX_ANSWERS = 100
 
 Result = TypeVar("Result")
@@ -57,18 +57,21 @@ class OverImap:
             return False
 
     async def look_for_sent(self, mail: Outgoing, access: Access) -> LookUp:
-        """Found among the sent mails: it was sent. Not found: not sent where the server files mail by itself, else unknown.
+        """Found among the sent mails: it was sent. Not found: it was not, where the server files mail, and
+        long enough after; else unknown.
 
-        aie files its copy after the server took the mail, so a copy that is missing says nothing.
+        aie files its own copy after the server took the mail, so a copy that is missing says nothing.
         """
         loop = asyncio.get_running_loop()
-        patience_s = SHOWS_UP_WITHIN_S if self.settings.server_files_sent else 0.0
-        until = loop.time() + min(patience_s, max(0.0, access.timeout_s - 10))
+        wanted_s = self.settings.sent_shows_up_s if self.settings.server_files_sent else 0.0
+        patience_s = min(wanted_s, max(0.0, access.timeout_s - MARGIN_S))
+        certain = self.settings.server_files_sent and patience_s >= wanted_s
+        until = loop.time() + patience_s
         while True:
             if await self._call(lambda imap: bool(_sent(imap, mail)), access):
                 return LookUp(True, {"message_id": mail.message_id})
             if loop.time() >= until:
-                return LookUp(False if self.settings.server_files_sent else None)
+                return LookUp(False if certain else None)
             await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, until - loop.time())))
 
     async def draft(self, mail: Outgoing, access: Access) -> dict[str, Any]:

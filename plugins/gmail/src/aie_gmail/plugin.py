@@ -34,7 +34,7 @@ def aie_event_types() -> Sequence[EventTypeSpec]:
 
 @hookimpl
 def aie_event_sources(settings: GmailSettings) -> Sequence[EventSource]:
-    return [inbox(settings)] if settings.watch else []
+    return [inbox(settings)] if settings.watch and settings.address else []
 
 
 @hookimpl

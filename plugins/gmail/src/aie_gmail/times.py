@@ -29,7 +29,10 @@ _PART = (
     r"|du[ ]matin|de[ ]l['’]après-midi|du[ ]soir|de[ ]la[ ](?:mañana|tarde|noche)"
 )
 _WORD_HOURS = any_of(word for word, number in NUMBERS.items() if word not in ("a", "an", "un", "ein"))
-_CLOCK = rf"(?P<{{0}}hour>\d{{{{1,2}}}}|(?:{_WORD_HOURS})\b)(?:(?P<{{0}}sign>[:.h]|[ ]?Uhr[ ]?|[ ]h[ ])(?P<{{0}}minute>[0-5]\d))?"
+_CLOCK = (
+    rf"(?P<{{0}}hour>\d{{{{1,2}}}}|(?:{_WORD_HOURS})\b)"
+    r"(?:(?P<{0}sign>[:.h]|[ ]?Uhr[ ]?|[ ]h[ ])(?P<{0}minute>[0-5]\d))?"
+)
 _UNIT = (
     r"[ ]?(?:(?P<{0}half>"
     + _HALF
@@ -39,7 +42,7 @@ _ONE = _CLOCK + _UNIT
 _TIME = re.compile(
     rf"""(?ix)
     (?<![\w.,:/$€£\#+-]) (?<![$€£\#][ ])
-    (?:(?P<lead>\b(?:at|um|gegen|ab|from|between|von|zwischen|à|vers|dès|de|entre|a[ ]las?|sobre[ ]las?|desde[ ]las?|las)[ ]))?
+    (?:(?P<lead>\b(?:at|from|between|um|gegen|ab|von|zwischen|à|vers|dès|de|entre|(?:a|sobre|desde)[ ]las?|las)[ ]))?
     {_ONE.format("a")}
     (?:[ ]?(?P<dash>-|–|—|to|until|till|and|bis|und|à|et|a|y|hasta)[ ]?(?:a[ ])?(?:las[ ])?{_ONE.format("b")})?
     (?![\w:/%€$£]|[.,]\d|[ ][€$£%]|-\w)
@@ -61,10 +64,10 @@ _ZONE = re.compile(
     |(?P<name>{any_of([*ZONES_MIN, *ZONE_NAMES])})\b)\)?"""
 )
 _NOT_A_TIME_AFTER = re.compile(
-    r"(?ix)[ ]?(?:%|percent|people|persons?|items?|units?|pcs|pieces?|copies|pages?|days?|weeks?|months?|years?|hours?|minutes?"
-    r"|eur|usd|gbp|dollars?|euros?|kg|km|stück|personen|seiten|tage|jahre|wochen|monate|stunden|minuten|jours|semaines|pages"
-    r"|personnes|días|semanas|personas|st|nd|rd|th|january|february|march|april|may|june|july|august|september|october"
-    r"|november|december)\b"
+    r"(?ix)[ ]?(?:%|percent|people|persons?|items?|units?|pcs|pieces?|copies|pages?|days?|weeks?|months?|years?|hours?"
+    r"|minutes?|eur|usd|gbp|dollars?|euros?|kg|km|stück|personen|seiten|tage|jahre|wochen|monate|stunden|minuten|jours"
+    r"|semaines|personnes|días|semanas|personas|st|nd|rd|th|january|february|march|april|may|june|july|august|september"
+    r"|october|november|december)\b"
 )
 _SHIFTS = {
     "half past": (0, 30), "quarter past": (0, 15), "quarter to": (-1, 45), "halb": (-1, 30), "viertel nach": (0, 15),

@@ -54,5 +54,5 @@ class Transport(Protocol):
     async def arrived(
         self, word: str, since: datetime, known: frozenset[str], access: Access
     ) -> list[tuple[str, bytes]]:
-        """Mails in the watched folder with this word in the subject, each with a name for it; the known ones left out."""
+        """Mails in the watched folder with this word in the subject, each with a name; the known ones left out."""
         ...
