@@ -32,6 +32,7 @@ first_valid_uid = 1
 mail_location = maildir:{base}/mail/%n
 mail_max_userip_connections = 50
 auth_failure_delay = 0
+mail_fsync = never
 service anvil {{
   chroot =
 }}

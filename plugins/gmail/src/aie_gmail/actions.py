@@ -184,7 +184,7 @@ class Mailing:
         message_id = str((email or {}).get("message_id") or "")
         return Outgoing(
             mark=outgoing.mark_of(context.idempotency_key),
-            sender=self.settings.address,
+            sender=outgoing.recipients(self.settings.address, "address")[0],
             sender_name=self.settings.from_name,
             to=people.to,
             cc=people.cc,

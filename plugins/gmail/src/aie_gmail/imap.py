@@ -215,7 +215,15 @@ class Imap:
         _ok(self._client.uid("STORE", str(uid), change, f"({' '.join(values)})"))
 
     def move(self, uid: int, folder: str) -> None:
-        self._box.move(str(uid), folder)
+        """To another folder. Only this mail is taken away: EXPUNGE would take all that other programs have marked."""
+        name = encode_folder(folder)
+        if "MOVE" in self.capabilities:
+            _ok(self._client.uid("MOVE", str(uid), name))  # type: ignore[arg-type]
+            return
+        _ok(self._client.uid("COPY", str(uid), name))  # type: ignore[arg-type]
+        _ok(self._client.uid("STORE", str(uid), "+FLAGS", "(\\Deleted)"))
+        if "UIDPLUS" in self.capabilities:
+            _ok(self._client.uid("EXPUNGE", str(uid)))
 
     def noop(self) -> None:
         _ok(self._client.noop())

@@ -33,7 +33,7 @@ async def deliver(
         return await _data(client, settings, message)
     finally:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError, asyncio.TimeoutError):
-            await client.quit(timeout=2)
+            await client.quit(timeout=0.5)
         client.close()
 
 
