@@ -124,6 +124,7 @@ def test_every_request_is_sent_once_to_the_owner_with_a_code_of_its_own(office, 
     text = first.get_body(("plain",)).get_content()
     assert f"APPROVE {office.code(1)}" in text
     assert "> - To: customer@example.com" in text
+    assert text.startswith("A request waits for your decision.")
     assert "Without an answer until 2026-11-30 09:00 it is rejected." in text
     assert office.code(1) != office.code(2)
     assert office.code(2) in second.get_body(("plain",)).get_content()

@@ -103,9 +103,10 @@ def test_what_the_original_workflow_asks_for_is_sent(house, sink):
     )
 
 
-def test_html_in_the_text_stays_text(house, sink):
-    do(house, body="<script>alert(1)</script> <b>x</b>")
+def test_html_in_the_text_stays_text_and_no_picture_is_fetched(house, sink):
+    do(house, body="<script>alert(1)</script> <b>x</b> ![y](https://tracker.example/)")
     page = sink.mails[0].get_body(("html",)).get_content()
+    assert "<img" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &lt;b&gt;x&lt;/b&gt;" in page
 
 
@@ -360,6 +361,10 @@ def test_a_very_long_message_id_is_not_folded_to_pieces(house, sink):
 @pytest.mark.parametrize("told", [{"auto_submitted": "auto-replied"}, {"list_id": "<news.example.com>"}])
 def test_a_program_is_answered_only_when_a_person_said_so(house, sink, told):
     event = {**ADA, "data": {**ADA["data"], **told}}
+    action = handler(house, "reply_to_email")
+    assert "- To: ada@example.com" in action.preview(
+        action.params.model_validate({"body": "x"}), house.context(event=event)
+    )
     with pytest.raises(ActionError, match="not written by a person"):
         do(house, "reply_to_email", body="x", context=house.context(event=event))
     do(house, "reply_to_email", body="x", context=house.context(event=event, approval={"approved": True}))

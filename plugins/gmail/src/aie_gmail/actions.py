@@ -119,6 +119,8 @@ class Mailing:
     files: Files
 
     async def send(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> dict[str, Any]:
+        if isinstance(params, ReplyToEmail):
+            _refuse_machines(_email(params.email, context), context)
         mail = await asyncio.to_thread(self.mail, params, context)
         result = await self.transport(self.settings).send(mail, _access(context))
         return {**result, "to": list(mail.recipients), "subject": mail.subject}
@@ -146,7 +148,7 @@ class Mailing:
         ]
         lines += [("Subject", mail.subject), ("Priority", "" if mail.priority == "normal" else mail.priority)]
         lines += [("Attachment", f"{one.name}, {len(one.content)} bytes") for one in mail.enclosures]
-        if (isinstance(params, SendEmail) and params.html) or (isinstance(params, ReplyToEmail) and params.html):
+        if params.html:
             lines.append(("Note", "the HTML part is not made of this text; it is shown among the parameters"))
         return "".join(f"- {name}: {value}\n" for name, value in lines if value) + f"\n{mail.text}"
 
@@ -210,7 +212,6 @@ class Mailing:
                 _email(None, context) if params.reply_to_event else None,
             )
         email = _email(params.email, context)
-        _refuse_machines(email, context)
         to = outgoing.recipients(str(email.get("reply_to") or email.get("from_address") or ""), "to")
         if not to:
             raise ActionError("the mail has no sender that can be answered", where="email")

@@ -42,6 +42,7 @@ class ApiWatch:
                 if learnt_at is None or self.context.clock.now() - learnt_at > LEARN_EVERY:
                     await session.learn_contacts()
                     learnt_at = self.context.clock.now()
+                await self.intake.room.close()
                 self.intake.works()
                 await self.context.clock.sleep(self.settings.poll_interval_s)
 

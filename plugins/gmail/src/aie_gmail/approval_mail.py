@@ -122,13 +122,14 @@ class MailChannel:
         code = code_of(key, approval)
         until = f"{approval.expires_at.astimezone(desk.timezone):%Y-%m-%d %H:%M}" if approval.expires_at else ""
         text = (
-            f"{approval.title}\n\nAnswer this mail. The first line of your answer is one of these two:\n\n"
+            "A request waits for your decision. Answer this mail; the first line of your answer is one of these:\n\n"
             f"APPROVE {code}\n\nREJECT {code}\n\n"
             + (f"Without an answer until {until} it is rejected.\n\n" if until else "")
-            + f"What it is about: {approval.workflow_name}, {approval.action_type}; {approval.reason}\n"
-            f"What exactly will happen:\n\n{_as_quote(approval.body or json.dumps(approval.params, indent=1))}\n"
+            + "What exactly will happen:"
         )
-        plain, html = bodies(text, None)
+        what = approval.body or json.dumps(approval.params, indent=1, ensure_ascii=False)
+        about = f"{approval.workflow_name}, {approval.action_type}; {approval.reason}"
+        plain, html = bodies(text, None, f"{approval.title}\n{about}\n\n{what}")  # others' words: not rendered
         return Outgoing(
             mark=mark_of(f"approval/{approval.approval_id}"),
             sender=self.settings.address,
@@ -200,7 +201,3 @@ def _key(credentials: Credentials) -> str:
             known = credentials.get("approval_key") or secrets.token_hex(32)
             credentials.save({"approval_key": known})
     return known
-
-
-def _as_quote(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.split("\n"))

@@ -97,6 +97,7 @@ class _Session:
         idles = self.settings.idle and self.imap.can_idle
         while True:
             position = await self._take(position, await self._call(partial(self.imap.after, position.uid)))
+            await self.intake.room.close()
             if idles:
                 await self._call(lambda: self.imap.wait(IDLE_S))
             else:
@@ -130,7 +131,7 @@ class _Session:
         same = (known.get("folder"), known.get("uidvalidity")) == (self.settings.folder, standing.uidvalidity)
         if same:
             return Position(standing.uidvalidity, int(str(known["uid"])), seen_at, since)
-        self.context.log.warning("the mail folder was made anew: looking again at what came in the last days")
+        self.context.log.warning("the mail folder is not the one it was: looking again at what came in the last days")
         return await self._look_again(standing, seen_at, since)
 
     async def _first(self, standing: Standing, now: dt.datetime) -> Position:

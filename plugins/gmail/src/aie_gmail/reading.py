@@ -1,7 +1,8 @@
 """Reading a mail in a process of its own, so that no mail can hold up or take down aie.
 
-The child is started when there is a mail to read, told what to read on its standard input, and ended when it was idle
-for a while, took too long, or wanted too much memory. Run as ``python -m aie_gmail.reading`` it is that child.
+The child is started when there is a mail to read, gets it on its standard input, and is ended when there is none left,
+when it takes too long, or when it wants too much memory. Of the environment it gets what Python
+needs and nothing else, so that no secret is in it. Run as ``python -m aie_gmail.reading`` it is that child.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -20,11 +22,16 @@ from aie_gmail.mail import Attachment, Mail, Reader
 
 WITHIN_S = 20.0
 MEMORY_BYTES = 2_000_000_000
+_ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "PYTHONDONTWRITEBYTECODE")
 _COMMAND = ("-I", "-m", "aie_gmail.reading")
 
 
 class UnreadableError(Exception):
     """The mail could not be read: the process that tried did not come back with an answer."""
+
+
+class _EndedError(Exception):
+    """The process ended in the middle."""
 
 
 @dataclass(slots=True)
@@ -37,7 +44,15 @@ class ReadingRoom:
     _child: asyncio.subprocess.Process | None = None
 
     async def read(self, raw: bytes, received_at: dt.datetime) -> Mail:
-        """The mail; :class:`UnreadableError` when it took too long or the process ended."""
+        """The mail; :class:`UnreadableError` when it took too long, or the process ended twice."""
+        try:
+            return await self._read(raw, received_at)
+        except _EndedError:  # it may have been somebody else's doing
+            with contextlib.suppress(_EndedError):
+                return await self._read(raw, received_at)
+        raise UnreadableError("the process that read it ended without an answer")
+
+    async def _read(self, raw: bytes, received_at: dt.datetime) -> Mail:
         child = await self._open()
         request = {
             "size": len(raw),
@@ -54,7 +69,7 @@ class ReadingRoom:
             raise UnreadableError(f"it took more than {self.within_s:g} s to read") from None
         except (OSError, EOFError, ValueError):  # an IncompleteReadError is an EOFError
             await self.close()
-            raise UnreadableError("the process that read it ended without an answer") from None
+            raise _EndedError from None
         except BaseException:  # cancelled in the middle of an answer
             await self.close()
             raise
@@ -74,6 +89,8 @@ class ReadingRoom:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=2**20,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                start_new_session=True,  # Ctrl-C at the terminal is for aie
             )
         return self._child
 
@@ -136,5 +153,5 @@ def _limit_memory() -> None:
 
 if __name__ == "__main__":
     _limit_memory()
-    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):  # Ctrl-C goes to the whole group: aie ends us
+    with contextlib.suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer)

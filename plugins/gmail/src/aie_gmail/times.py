@@ -102,49 +102,52 @@ def _spoken(match: re.Match[str], text: str) -> Time | None:
 
 
 def _written(match: re.Match[str], text: str) -> Time | None:
-    hour = _number(match["ahour"])
-    if hour is None or hour > 23 or (match["ahour"].isalpha() and not (match["lead"] or match["aclock"])):
-        return None
-    minute = int(match["aminute"] or match["aafter"] or 0)
-    half, clock = match["ahalf"], match["aclock"]
-    end_hour, ends = _number(match["bhour"]), match.end()
+    """The time, or range of times, that was written in digits or words; None if the numbers mean something else."""
+    hour, end_hour = _number(match["ahour"]), _number(match["bhour"])
     ranged = end_hour is not None and end_hour <= 24 and _is_range(match)
+    ends = match.end()
     if match["bhour"] and not ranged:
         ends = max(match.end(name) for name in ("ahour", "aminute", "ahalf", "aclock"))
-    said = half or (match["bhalf"] if ranged else None)
-    marked = bool(said or clock or (ranged and match["bclock"]))
-    colon = match["asign"] == ":" or "h" in (match["asign"] or "").lower() or bool(match["asign"] and clock)
-    bare_h = bool(clock) and clock.lower() == "h" and not match["lead"]
-    if not (marked or colon or match["lead"]) or (match["asign"] == "." and not (marked or match["lead"])):
-        return None
-    if (not marked and _NOT_A_TIME_AFTER.match(text, ends)) or (half and hour > 12) or (half and hour == 0):
-        return None
-    if (
-        match["lead"]
-        and match["lead"].strip().lower() in {"de", "from", "von", "ab"}
-        and not (marked or colon or ranged)
-    ):
+    half = match["ahalf"] or (match["bhalf"] if ranged else None)
+    marked = bool(half or match["aclock"] or (ranged and match["bclock"]))
+    colon = (match["asign"] or ".") != "." or bool(match["asign"] and match["aclock"])
+    if hour is None or hour > 23 or not _is_time(match, text[ends : ends + 20], marked, colon, ranged):
         return None
     part = match["part"] if not match["bhour"] or ranged else None
-    bare = not (marked or colon) or "clock" in (clock or "").lower()
-    start, guessed = _in_day(hour, said, part, ambiguous=bare or (colon and hour <= 6 and len(match["ahour"]) == 1))
-    if (
-        half is None
-        and said
-        and ranged
-        and end_hour is not None
-        and _half_hour(hour, said) > _half_hour(end_hour, said)
-    ):
+    bare = not (marked or colon) or "clock" in (match["aclock"] or "").lower()
+    unclear = bare or (colon and hour <= 6 and len(match["ahour"]) == 1)
+    start, guessed = _in_day(hour, half, part, ambiguous=unclear)
+    end = _end_of(match, start, half, part, guessed) if ranged else None
+    if end is not None and half and not match["ahalf"] and end.hour < start:
         start = hour % 12  # 11-1pm begins in the morning
     last, zone = _zone(text, ends)
-    end = None
-    if ranged and end_hour is not None:
-        until, _ = _in_day(end_hour % 24, match["bhalf"] or said, part, ambiguous=guessed and end_hour <= 12)
-        if guessed and until < start:
-            until = (until + 12) % 24
-        end = dt.time(until, int(match["bminute"] or match["bafter"] or 0))
-    sure = bool(said) or (bool(clock) and not bare_h) or (colon and bool(match["lead"]))
+    bare_h = (match["aclock"] or "").lower() == "h" and not match["lead"]
+    sure = bool(half) or bool(match["aclock"] and not bare_h) or (colon and bool(match["lead"]))
+    minute = int(match["aminute"] or match["aafter"] or 0)
     return Time(match.start(), last, dt.time(start, minute), end, zone, sure, guessed)
+
+
+def _is_time(match: re.Match[str], after: str, marked: bool, colon: bool, ranged: bool) -> bool:
+    """Whether the number is a time: it is written as one, or a word before it says so and nothing behind denies it."""
+    lead = (match["lead"] or "").strip().lower()
+    if not (marked or colon or lead) or (match["asign"] == "." and not (marked or lead)):
+        return False
+    if match["ahour"].isalpha() and not (lead or match["aclock"]):
+        return False
+    if match["ahalf"] and not 1 <= int(_number(match["ahour"]) or 0) <= 12:
+        return False
+    if not marked and _NOT_A_TIME_AFTER.match(after):
+        return False
+    return bool(lead not in {"de", "from", "von", "ab"} or marked or colon or ranged)
+
+
+def _end_of(match: re.Match[str], start: int, half: str | None, part: str | None, guessed: bool) -> dt.time:
+    """The end of a range; where its begin was taken for the afternoon, so is it."""
+    hour = (_number(match["bhour"]) or 0) % 24
+    until, _ = _in_day(hour, match["bhalf"] or half, part, ambiguous=guessed and hour <= 12)
+    if guessed and until < start:
+        until = (until + 12) % 24
+    return dt.time(until, int(match["bminute"] or match["bafter"] or 0))
 
 
 def _is_range(match: re.Match[str]) -> bool:
