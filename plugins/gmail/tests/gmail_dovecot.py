@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import grp
 import imaplib
 import os
-import pwd
 import shutil
 import smtplib
 import socket
@@ -101,6 +99,9 @@ class Dovecot:
     """A server; every account exists and has the password ``secret``."""
 
     def __init__(self) -> None:
+        import grp  # noqa: PLC0415 - not on Windows, and neither is Dovecot
+        import pwd  # noqa: PLC0415
+
         root = os.geteuid() == 0
         entry = pwd.getpwnam(USER) if root else pwd.getpwuid(os.geteuid())
         self._as = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if root else {}

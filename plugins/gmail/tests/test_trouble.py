@@ -26,11 +26,11 @@ def refused(line: bytes) -> MailboxLoginError:
     [
         (
             b"[AUTHENTICATIONFAILED] Invalid credentials (Failure)",
-            "the mail server does not accept the password of 'me@gmail.com': [AUTHENTICATIONFAILED] Invalid credentials",
+            "the mail server does not accept the password of 'me@gmail.com': [AUTHENTICATIONFAILED] Invalid",
             "make an app password at https://myaccount.google.com/apppasswords",
         ),
         (
-            b"[ALERT] Application-specific password required: https://support.google.com/accounts/answer/185833 (Failure)",
+            b"[ALERT] Application-specific password required: https://support.google.com/x/185833 (Failure)",
             "the mail server wants an app password, not the password of the account",
             "make an app password at https://myaccount.google.com/apppasswords",
         ),

@@ -75,11 +75,12 @@ class ReadingRoom:
             raise
 
     async def close(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
+        """End the process, and wait until all that belonged to it is gone. Can be called again if it was cancelled."""
+        if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+                self._child.kill()
+            await self._child.communicate()  # until its pipes are closed as well
+            self._child = None
 
     async def _open(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
