@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aie.actions import ActionContext
-from aie.connections import Level
 from aie.credentials import ConnectionRecord, CredentialStore
 from aie.events import Event
 from aie_gmail.settings import GmailSettings
@@ -21,7 +20,6 @@ from aie_gmail.source import Inbox
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)
 WITHIN_S = 30.0
-__all__ = ["BERLIN", "NOW", "House", "Level", "letter", "settings_for"]
 
 
 def letter(subject: str = "Hello", body: str = "Hi", **headers: str) -> bytes:

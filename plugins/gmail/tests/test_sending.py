@@ -166,6 +166,23 @@ def test_recipients_that_cannot_work_are_refused_before_anybody_is_asked(house, 
         handler(house).params.model_validate({"to": to, "subject": "x", "body": "y"})
 
 
+def test_a_mail_that_waited_for_approval_is_dated_when_it_was_approved(house, sink):
+    do(house, context=house.context(approval={"approved": True, "decided_at": "2026-11-26T10:00:00+00:00"}))
+    assert sink.mails[0]["Date"] == "Thu, 26 Nov 2026 11:00:00 +0100"
+
+
+@pytest.mark.parametrize("address", ["a..b@example.com", "o'brien@example.com", "a+b=c@example.com"])
+def test_addresses_that_are_unusual_and_exist_are_written_to(house, sink, address):
+    do(house, to=address)
+    assert (sink.taken[0][1], sink.mails[0]["To"].addresses[0].domain) == ([address], "example.com")
+
+
+def test_an_event_with_line_breaks_in_its_ids_injects_no_header(house, sink):
+    data = {**ADA["data"], "message_id": "<1@x>\r\nBcc: evil@example.com", "references": ["<0@x>\nX-Evil: 1"]}
+    do(house, "reply_to_email", body="x", context=house.context(event={**ADA, "data": data}))
+    assert (sink.mails[0]["Bcc"], sink.mails[0]["X-Evil"], len(sink.taken)) == (None, None, 1)
+
+
 def test_a_domain_with_umlauts_is_written_as_the_network_wants_it(house, sink):
     do(house, to="info@münchen.example")
     assert sink.taken[0][1] == ["info@xn--mnchen-3ya.example"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,6 +16,7 @@ from aie.files import Files
 from aie.plain import Json
 from aie_gmail import outgoing
 from aie_gmail.addresses import same
+from aie_gmail.charsets import one_line
 from aie_gmail.contacts import Contacts
 from aie_gmail.outgoing import Outgoing
 from aie_gmail.settings import GmailSettings
@@ -183,7 +185,7 @@ class Mailing:
         email = people.answers
         quoted = _quote(email) if isinstance(params, ReplyToEmail) and params.quote and email else ""
         text, html = outgoing.bodies(params.body, params.html, quoted)
-        message_id = str((email or {}).get("message_id") or "")
+        message_id = one_line(str((email or {}).get("message_id") or ""))
         return Outgoing(
             mark=outgoing.mark_of(context.idempotency_key),
             sender=outgoing.recipients(self.settings.address, "address")[0],
@@ -194,11 +196,11 @@ class Mailing:
             subject=people.subject,
             text=text,
             html=html,
-            date=context.now.astimezone(context.timezone),
+            date=_sent_at(context),
             priority=params.priority,
             enclosures=outgoing.enclosures(params.attachments, context.vault, self.files),
             in_reply_to=message_id,
-            references=(*map(str, (email or {}).get("references") or ()), message_id) if message_id else (),
+            references=(*_list((email or {}).get("references")), message_id) if message_id else (),
             thread_id=str((email or {}).get("thread_id") or ""),
         )
 
@@ -349,4 +351,11 @@ def _quote(email: Email) -> str:
 
 
 def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(one) for one in value or ()]
+    return [one_line(str(one)) for one in ([value] if isinstance(value, str) else value or ())]
+
+
+def _sent_at(context: ActionContext) -> datetime:
+    """When a person agreed to it, else when its turn came: a mail that waited for days is not days old."""
+    decided_at = (context.approval or {}).get("decided_at")
+    moment = datetime.fromisoformat(decided_at) if isinstance(decided_at, str) else context.now
+    return moment.astimezone(context.timezone)
