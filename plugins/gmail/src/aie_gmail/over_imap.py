@@ -144,10 +144,9 @@ def _change(imap: Imap, email: Mapping[str, Any], change: Change) -> dict[str, A
             if not imap.takes_keywords():
                 raise ActionError("this mail server takes no labels", where=folder, hint="leave label_email out")
             imap.store(uid, f"{sign}FLAGS", [keyword(label)])
-    if change.archive and imap.at_gmail:
-        imap.store(uid, "-X-GM-LABELS", ["\\\\Inbox"])
-    elif change.archive:
-        imap.move(uid, imap.special("\\Archive") or imap.special("\\All") or imap.make("Archive"))
+    if change.archive:  # at Gmail a mail leaves the inbox by being moved to where all mail is
+        uses = ("\\All",) if imap.at_gmail else ("\\Archive", "\\All")
+        imap.move(uid, next((found for use in uses if (found := imap.special(use))), None) or imap.make("Archive"))
     return {"folder": folder, "uid": uid}
 
 
