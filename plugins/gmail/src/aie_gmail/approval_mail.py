@@ -24,6 +24,7 @@ from typing import Any
 
 from aie.approvals import Approval, ApprovalChannel, ApprovalDesk, ApprovalState
 from aie.credentials import Credentials
+from aie.errors import RetryableError
 from aie.files import Files
 from aie_gmail.addresses import same
 from aie_gmail.mail import Reader
@@ -103,12 +104,15 @@ class MailChannel:
         pending = list(desk.pending())
         if not pending:
             return
-        async with asyncio.timeout(WITHIN_S):
-            access = Access(desk.credentials, WITHIN_S, desk.log)
-            key = _key(desk.credentials)
-            known = await self._send(desk, pending, key, access, Known.load(desk.cache_dir))
-            since = min(approval.requested_at for approval in pending)
-            await self._take(desk, key, access, known, since)
+        access = Access(desk.credentials, WITHIN_S, desk.log)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                key = _key(desk.credentials)
+                known = await self._send(desk, pending, key, access, Known.load(desk.cache_dir))
+                since = min(approval.requested_at for approval in pending)
+                await self._take(desk, key, access, known, since)
+        except TimeoutError:
+            raise RetryableError(f"the mailbox did not answer within {WITHIN_S:g} s", where="gmail.mail") from None
 
     async def _send(self, desk: ApprovalDesk, pending: list[Approval], key: str, access: Access, known: Known) -> Known:
         for approval in pending:

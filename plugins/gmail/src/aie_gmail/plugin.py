@@ -49,7 +49,7 @@ def aie_connections(settings: GmailSettings) -> Sequence[Connection]:
 
 @hookimpl
 def aie_approval_channels(settings: GmailSettings) -> Sequence[ApprovalChannel]:
-    return [mail_channel(settings, _mailbox)] if settings.approve_by_mail is not None else []
+    return [mail_channel(settings, _mailbox)] if settings.approve_by_mail is not None and settings.address else []
 
 
 def _mailbox(settings: GmailSettings) -> Transport:
