@@ -30,6 +30,7 @@ first_valid_uid = 1
 mail_location = maildir:{base}/mail/%n
 mail_max_userip_connections = 50
 auth_failure_delay = 0
+mail_fsync = never
 service anvil {{
   chroot =
 }}
@@ -80,7 +81,9 @@ namespace inbox {{
 
 
 def dovecot_is_there() -> bool:
-    return bool(shutil.which("dovecot", path=_PATH) and shutil.which("doveadm", path=_PATH))
+    """Whether its three packages are installed; each brings one of these."""
+    programs = [shutil.which("dovecot", path=_PATH), shutil.which("doveadm", path=_PATH)]
+    return all(programs) and all(Path("/usr/lib/dovecot", name).exists() for name in ("imap", "lmtp"))
 
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -96,8 +99,8 @@ class Dovecot:
     """A server; every account exists and has the password ``secret``."""
 
     def __init__(self) -> None:
-        import grp
-        import pwd
+        import grp  # noqa: PLC0415 - not on Windows, and neither is Dovecot
+        import pwd  # noqa: PLC0415
 
         root = os.geteuid() == 0
         entry = pwd.getpwnam(USER) if root else pwd.getpwuid(os.geteuid())

@@ -1,8 +1,8 @@
-"""Gmail's REST API and Google's token endpoint on this machine, for tests and demos: the documented calls over real HTTP.
+"""Gmail's REST API and Google's token endpoint on this machine, for tests and demos: documented calls, real HTTP.
 
-``with GmailServer() as gmail:`` gives a mailbox. ``gmail.deliver(raw)`` puts a mail into it, ``gmail.sent`` has what was
-sent, ``gmail.settings`` is what ``[plugins.gmail]`` must say, and ``gmail.secrets`` what a connection stores. Standard
-library only. Errors to come are put into ``gmail.failures``.
+``with GmailServer() as gmail:`` gives a mailbox. ``gmail.deliver(raw)`` puts a mail into it, ``gmail.sent`` has what
+was sent, ``gmail.settings`` is what ``[plugins.gmail]`` must say, and ``gmail.secrets`` what a connection
+stores. Standard library only. Errors to come are put into ``gmail.failures``.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from aiosmtpd.smtp import SMTP, AuthResult
 class SmtpSink:
     """Accepts mail for anybody who logs in with ``secret``; what it took is in ``taken``, in order.
 
-    ``refuse`` has answers by recipient, ``answers`` those to come for DATA, ``delay_s`` how long it keeps silent after it
-    took a mail, ``on_taken`` is called with each in the server's own thread.
+    ``refuse`` has answers by recipient, ``answers`` those to come for DATA, ``delay_s`` how long it keeps silent after
+    it took a mail, ``on_taken`` is called with each in the server's own thread.
     """
 
     def __init__(self, *, size_limit: int | None = None, login_answer: str | None = None) -> None:
@@ -59,7 +59,9 @@ class SmtpSink:
             return AuthResult(success=True)
         return AuthResult(success=False, handled=False, message=self.login_answer)
 
-    async def handle_RCPT(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
         if self.hesitates is not None:
             self.hesitates.set()
             await asyncio.sleep(60)
@@ -68,7 +70,7 @@ class SmtpSink:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802 - as above
         if self.answers:
             answer = self.answers.pop(0)
             if not answer.startswith("250"):

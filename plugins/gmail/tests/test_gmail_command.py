@@ -86,7 +86,9 @@ def connect_api(aie, gmail) -> None:
     (aie.vault / "aie.toml").write_text(f"[plugins.gmail]\npoll_interval_s = 1\n{lines}")
     folder = aie.state / "credentials"
     folder.mkdir(parents=True)
-    (folder / "gmail.json").write_text(json.dumps({"secrets": gmail.secrets, "record": {"account": "owner@example.org"}}))
+    (folder / "gmail.json").write_text(
+        json.dumps({"secrets": gmail.secrets, "record": {"account": "owner@example.org"}})
+    )
 
 
 # --- connecting ------------------------------------------------------------------------------------------------------
@@ -97,7 +99,8 @@ def test_connecting_tries_both_servers_and_the_doctor_looks_again(aie, dovecot, 
     assert said.out.endswith(f"gmail is connected as {dovecot.address}. aie doctor looks at it any time.\n")
     toml = (aie.vault / "aie.toml").read_text()
     assert f'imap_port = {dovecot.port}\nimap_security = "none"' in toml
-    assert "secret" not in toml
+    written = [path for path in aie.home.rglob("*") if path.is_file() and path.parent.name != "credentials"]
+    assert [path for path in written if b"secret" in path.read_bytes()] == []
     found = [one for one in aie("doctor", "--json").records if one["area"] == "connection"]
     assert [(one["level"], one["message"]) for one in found] == [
         ("ok", "gmail: reading mail works"), ("ok", "gmail: sending mail works"),
@@ -126,7 +129,16 @@ def test_a_server_that_is_not_there_is_said_at_once(aie, sink, dovecot):
 
 
 def test_a_password_is_never_sent_over_an_open_line_to_another_machine(aie):
-    words = ["--set", "transport=imap", "--set", "address=me@example.org", "--set", "google=no", "--set", "imap_host=mail.example.org"]
+    words = [
+        "--set",
+        "transport=imap",
+        "--set",
+        "address=me@example.org",
+        "--set",
+        "google=no",
+        "--set",
+        "imap_host=mail.example.org",
+    ]
     said = aie("connect", "gmail", *words, "--set", "imap_port=143", "--set", "imap_security=none", code=2)
     assert "'none' is not an answer to: How it is secured" in said.err
 
@@ -140,7 +152,11 @@ def test_googles_consent_by_pasting_the_address(aie, gmail):
     assert "Google ends this access in seven days" in " ".join(said.split())
     assert "gmail is connected as owner@example.org" in said
     record = aie("connect", "--json").record
-    assert (record["account"], record["connected"], record["expires_at"] is not None) == ("owner@example.org", True, True)
+    assert (record["account"], record["connected"], record["expires_at"] is not None) == (
+        "owner@example.org",
+        True,
+        True,
+    )
     found = [one for one in aie("doctor", "--json").records if one["area"] == "connection"]
     assert ("ok", "gmail: Gmail's API works for owner@example.org") in [(one["level"], one["message"]) for one in found]
 
@@ -150,7 +166,11 @@ def test_googles_consent_by_pasting_the_address(aie, gmail):
     [
         ({"scope": "openid"}, None, "a box was left unticked"),
         ({"refresh_token": None}, None, "Google gave no lasting access"),
-        ({}, Failure("GET /profile", 403, "accessNotConfigured", "see https://console.example"), "the Gmail API is not turned on"),
+        (
+            {},
+            Failure("GET /profile", 403, "accessNotConfigured", "see https://console.example"),
+            "the Gmail API is not turned on",
+        ),
     ],
 )
 def test_consent_that_is_not_enough_is_said_and_nothing_stored(aie, gmail, answer, failure, said):
@@ -160,15 +180,14 @@ def test_consent_that_is_not_enough_is_said_and_nothing_stored(aie, gmail, answe
     gmail.failures += [failure] if failure else []
     words = ["connect", "gmail", "--paste", "--set", "transport=gmail_api", "--set", "client_id=client-1"]
     assert said in " ".join(paste(aie, words, "client-secret", code=1).split())
-    assert aie("connect", "--json").record["connected"] is False
+    assert not (aie.state / "credentials" / "gmail.json").exists()
 
 
 def paste(aie, words: list[str], secret: str, code: int = 0) -> str:
     """Run a command that shows an address and wants the one it leads to; gives all it said."""
-    process = subprocess.Popen(
-        [*aie.command, *words], cwd=aie.vault, env={**aie.env, "PYTHONUNBUFFERED": "1", "COLUMNS": "5000"}, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-    )  # fmt: skip
+    env = {**aie.env, "PYTHONUNBUFFERED": "1", "COLUMNS": "5000"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen([*aie.command, *words], cwd=aie.vault, env=env, encoding="utf-8", **pipes)
     process.stdin.write(secret + "\n")
     process.stdin.flush()
     said = ""
@@ -204,7 +223,10 @@ def test_a_mail_about_a_meeting_becomes_a_calendar_entry(aie, dovecot, sink):
         "date": "2026-11-24",
         "time": "14:00",
         "duration": "1 hour",
-        "description": "Meeting scheduled via email from Ada Brown <ada@example.com>\n\nOriginal email:\nHi, meeting tomorrow at 2pm?",
+        "description": (
+            "Meeting scheduled via email from Ada Brown <ada@example.com>\n\n"
+            "Original email:\nHi, meeting tomorrow at 2pm?"
+        ),
     }
 
 
@@ -227,7 +249,9 @@ def test_the_same_over_googles_api(aie, gmail):
     calendar = aie.vault / "calendar.jsonl"
     with aie.started() as running:
         until(lambda: "GET /history" in gmail.calls, "the first look")
-        gmail.deliver(letter("Appointment", "See you on Friday from 10 to 11:30 am", Date="Mon, 23 Nov 2026 09:00:00 +0100"))
+        gmail.deliver(
+            letter("Appointment", "See you on Friday from 10 to 11:30 am", Date="Mon, 23 Nov 2026 09:00:00 +0100")
+        )
         until(calendar.exists, "the calendar entry")
         running.stop()
     (entry,) = [json.loads(line) for line in calendar.read_text().splitlines()]
@@ -240,7 +264,9 @@ def test_the_same_over_googles_api(aie, gmail):
 def invoice_workflow(aie) -> None:
     params = {"to": "customer@example.com", "subject": "Invoice {{ event.data.invoice_number }}", "body": "Good day"}
     aie.workflow(
-        "invoice", [{"id": "mail", "action_type": "send_email", "parameters": params, "timeout": 11}], trigger_event="invoice_created"
+        "invoice",
+        [{"id": "mail", "action_type": "send_email", "parameters": params, "timeout": 15}],
+        trigger_event="invoice_created",
     )
 
 
@@ -280,7 +306,7 @@ def file_as_google_does(sink, dovecot) -> None:
 
 def test_killed_between_acceptance_and_record_the_mail_is_found_and_not_sent_again(aie, dovecot, sink):
     connect_imap(aie, dovecot, sink)
-    add_settings(aie, 'sent_copy = "server"')
+    add_settings(aie, 'sent_copy = "server"\nsent_shows_up_s = 1')
     invoice_workflow(aie)
     file_as_google_does(sink, dovecot)
     sink.delay_s = 30
@@ -302,7 +328,7 @@ def test_killed_where_nobody_can_tell_a_person_is_asked_and_nothing_sent_again(a
 
 def test_killed_before_the_server_took_it_the_mail_is_sent_then(aie, dovecot, sink):
     connect_imap(aie, dovecot, sink)
-    add_settings(aie, 'sent_copy = "server"')
+    add_settings(aie, 'sent_copy = "server"\nsent_shows_up_s = 1')
     invoice_workflow(aie)
     file_as_google_does(sink, dovecot)
     sink.hesitates = threading.Event()
@@ -347,15 +373,16 @@ def test_an_error_after_sending_by_api_ends_in_one_mail(aie, gmail):
     assert [mail["Subject"] for mail in gmail.sent] == ["Invoice INV-4"]
 
 
-def test_no_secret_is_in_anything_aie_wrote_but_the_credentials(aie, dovecot, sink):
-    connect_imap(aie, dovecot, sink, password="secret")
-    aie("doctor", "--json")
-    aie("plugins", "show", "gmail")
-    written = [path for path in aie.home.rglob("*") if path.is_file() and path.parent.name != "credentials"]
-    assert not [path for path in written if b"secret" in path.read_bytes()]
-
-
 def test_what_the_plugin_offers_is_listed(aie):
+    (aie.vault / "aie.toml").write_text('[plugins.gmail]\naddress = "me@example.org"\n')
     said = aie("plugins", "show", "gmail").out
-    for name in ("send_email", "create_draft", "reply_to_email", "label_email", "archive_email", "mark_read", "gmail.inbox"):
+    for name in (
+        "send_email",
+        "create_draft",
+        "reply_to_email",
+        "label_email",
+        "archive_email",
+        "mark_read",
+        "gmail.inbox",
+    ):
         assert name in said

@@ -11,6 +11,7 @@ import pytest
 from gmail_house import House, letter, settings_for
 
 from aie_gmail import imap_source
+from aie_gmail.contacts import Contacts
 from aie_gmail.imap import Imap
 
 
@@ -283,3 +284,20 @@ def test_what_comes_in_one_packet_with_the_begin_of_idle_is_not_slept_over():
     assert time.monotonic() - began < 5
     imap.close()
     server.close()
+
+
+def test_everyone_ever_written_to_becomes_a_known_contact(dovecot, tmp_path):
+    house = House(tmp_path, settings_for(dovecot, contacts_from_sent=True), {"password": "secret"})
+    dovecot.append(letter("one", To="Ada <ada@example.com>, bo@example.com", Cc="CY@example.com"), "Sent")
+
+    contacts = Contacts(house.settings, house.vault, house.cache_dir)
+
+    async def story():
+        async with house.watching():
+            await house.until(lambda: not contacts.unknown(["ada@example.com", "bo@example.com", "cy@example.com"]))
+        dovecot.append(letter("two", To="di@example.com"), "Sent")
+        async with house.watching():
+            await house.until(lambda: not contacts.unknown(["di@example.com"]))
+
+    run(story())
+    assert contacts.unknown(["ada@example.com", "eve@example.com"]) == ["eve@example.com"]

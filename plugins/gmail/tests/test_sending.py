@@ -103,9 +103,10 @@ def test_what_the_original_workflow_asks_for_is_sent(house, sink):
     )
 
 
-def test_html_in_the_text_stays_text(house, sink):
-    do(house, body="<script>alert(1)</script> <b>x</b>")
+def test_html_in_the_text_stays_text_and_no_picture_is_fetched(house, sink):
+    do(house, body="<script>alert(1)</script> <b>x</b> ![y](https://tracker.example/)")
     page = sink.mails[0].get_body(("html",)).get_content()
+    assert "<img" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &lt;b&gt;x&lt;/b&gt;" in page
 
 
@@ -163,6 +164,23 @@ def test_a_template_cannot_inject_headers(house, sink):
 def test_recipients_that_cannot_work_are_refused_before_anybody_is_asked(house, to, complaint):
     with pytest.raises(ValidationError, match="(?s)" + complaint.replace("(", "\\(")):
         handler(house).params.model_validate({"to": to, "subject": "x", "body": "y"})
+
+
+def test_a_mail_that_waited_for_approval_is_dated_when_it_was_approved(house, sink):
+    do(house, context=house.context(approval={"approved": True, "decided_at": "2026-11-26T10:00:00+00:00"}))
+    assert sink.mails[0]["Date"] == "Thu, 26 Nov 2026 11:00:00 +0100"
+
+
+@pytest.mark.parametrize("address", ["a..b@example.com", "o'brien@example.com", "a+b=c@example.com"])
+def test_addresses_that_are_unusual_and_exist_are_written_to(house, sink, address):
+    do(house, to=address)
+    assert (sink.taken[0][1], sink.mails[0]["To"].addresses[0].domain) == ([address], "example.com")
+
+
+def test_an_event_with_line_breaks_in_its_ids_injects_no_header(house, sink):
+    data = {**ADA["data"], "message_id": "<1@x>\r\nBcc: evil@example.com", "references": ["<0@x>\nX-Evil: 1"]}
+    do(house, "reply_to_email", body="x", context=house.context(event={**ADA, "data": data}))
+    assert (sink.mails[0]["Bcc"], sink.mails[0]["X-Evil"], len(sink.taken)) == (None, None, 1)
 
 
 def test_a_domain_with_umlauts_is_written_as_the_network_wants_it(house, sink):
@@ -293,19 +311,23 @@ def test_a_copy_is_filed_among_the_sent_mails_and_found_again(dovecot, sink, tmp
 
 
 def test_where_the_server_files_sent_mail_a_missing_one_was_not_sent(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path, sent_copy="server")
-    context = house.context(timeout_s=10.5)
-    assert look(house, context) == LookUp(False)
+    house = both(dovecot, sink, tmp_path, sent_copy="server", sent_shows_up_s=0.5)
+    assert look(house) == LookUp(False)
     sink.on_taken = lambda raw: dovecot.append(raw, "Sent")
     do(house)
-    assert look(house, context).happened is True
+    assert look(house).happened is True
+
+
+def test_a_step_without_the_time_to_wait_for_it_cannot_tell(dovecot, sink, tmp_path):
+    house = both(dovecot, sink, tmp_path, sent_copy="server")
+    assert look(house, house.context(timeout_s=10.5)) == LookUp(None)
 
 
 def test_a_mail_that_the_server_gave_another_message_id_is_found_by_aies_own_mark(dovecot, sink, tmp_path):
     house = both(dovecot, sink, tmp_path, sent_copy="server")
     sink.on_taken = lambda raw: dovecot.append(raw.replace(b"Message-ID: <aie.", b"Message-ID: <other."), "Sent")
     do(house)
-    assert look(house, house.context(timeout_s=10.5)).happened is True
+    assert look(house).happened is True
 
 
 def test_a_copy_that_cannot_be_filed_does_not_fail_a_mail_that_is_out(sink, tmp_path):
@@ -356,6 +378,10 @@ def test_a_very_long_message_id_is_not_folded_to_pieces(house, sink):
 @pytest.mark.parametrize("told", [{"auto_submitted": "auto-replied"}, {"list_id": "<news.example.com>"}])
 def test_a_program_is_answered_only_when_a_person_said_so(house, sink, told):
     event = {**ADA, "data": {**ADA["data"], **told}}
+    action = handler(house, "reply_to_email")
+    assert "- To: ada@example.com" in action.preview(
+        action.params.model_validate({"body": "x"}), house.context(event=event)
+    )
     with pytest.raises(ActionError, match="not written by a person"):
         do(house, "reply_to_email", body="x", context=house.context(event=event))
     do(house, "reply_to_email", body="x", context=house.context(event=event, approval={"approved": True}))

@@ -1,1 +1,1 @@
-"""Mail for aie: new mail as events, mail sent once and after a person agreed. Any IMAP and SMTP provider, or Gmail's API."""
+"""Mail for aie: new mail as events, mail sent once and after a person agreed. Any provider, or Gmail's own API."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,10 +16,11 @@ from aie.files import Files
 from aie.plain import Json
 from aie_gmail import outgoing
 from aie_gmail.addresses import same
+from aie_gmail.charsets import one_line
 from aie_gmail.contacts import Contacts
 from aie_gmail.outgoing import Outgoing
 from aie_gmail.settings import GmailSettings
-from aie_gmail.transport import Change, Transport
+from aie_gmail.transport import Access, Change, Transport
 
 MAX_QUOTE = 10_000
 Email = Mapping[str, Any]
@@ -46,6 +48,13 @@ class _Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Envelope(_Params):
+    to: To = Field(description="who gets it: an address, several with commas, or a list", examples=["ada@example.com"])
+    cc: Others = Field(default=[], description="who gets a copy")
+    bcc: Others = Field(default=[], description="who gets a copy that the others do not see")
+    subject: str = Field(description="what it is about", examples=["Invoice INV-2026-001"])
+
+
 class _Letter(_Params):
     body: str = Field(description="the text; Markdown becomes plain text and HTML", examples=["Good day,\n\n…"])
     html: str | None = Field(default=None, description="the HTML part, instead of the one made of the text")
@@ -53,13 +62,9 @@ class _Letter(_Params):
     attachments: list[str] = Field(default=[], description="files of the vault", examples=[["Invoices/2026-001.pdf"]])
 
 
-class SendEmail(_Letter):
+class SendEmail(_Letter, _Envelope):
     """A mail."""
 
-    to: To = Field(description="who gets it: an address, several with commas, or a list", examples=["ada@example.com"])
-    cc: Others = Field(default=[], description="who gets a copy")
-    bcc: Others = Field(default=[], description="who gets a copy that the others do not see")
-    subject: str = Field(description="what it is about", examples=["Invoice INV-2026-001"])
     reply_to_event: bool = Field(
         default=False, description="whether it belongs to the conversation of the mail that started the run"
     )
@@ -116,20 +121,22 @@ class Mailing:
     files: Files
 
     async def send(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> dict[str, Any]:
+        if isinstance(params, ReplyToEmail):
+            _refuse_machines(_email(params.email, context), context)
         mail = await asyncio.to_thread(self.mail, params, context)
-        result = await self.transport(self.settings).send(mail, context)
+        result = await self.transport(self.settings).send(mail, _access(context))
         return {**result, "to": list(mail.recipients), "subject": mail.subject}
 
     async def look_up(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> LookUp:
         mail = await asyncio.to_thread(self.mail, params, context)
-        found = await self.transport(self.settings).look_for_sent(mail, context)
+        found = await self.transport(self.settings).look_for_sent(mail, _access(context))
         if not found.happened or not isinstance(found.result, dict):
             return found
         return LookUp(True, {**found.result, "to": list(mail.recipients), "subject": mail.subject})
 
     async def draft(self, params: SendEmail, context: ActionContext) -> dict[str, Any]:
         mail = await asyncio.to_thread(self.mail, params, context)
-        result = await self.transport(self.settings).draft(mail, context)
+        result = await self.transport(self.settings).draft(mail, _access(context))
         return {**result, "to": list(mail.recipients), "subject": mail.subject}
 
     def preview(self, params: SendEmail | ReplyToEmail, context: ActionContext) -> str:
@@ -143,7 +150,7 @@ class Mailing:
         ]
         lines += [("Subject", mail.subject), ("Priority", "" if mail.priority == "normal" else mail.priority)]
         lines += [("Attachment", f"{one.name}, {len(one.content)} bytes") for one in mail.enclosures]
-        if (isinstance(params, SendEmail) and params.html) or (isinstance(params, ReplyToEmail) and params.html):
+        if params.html:
             lines.append(("Note", "the HTML part is not made of this text; it is shown among the parameters"))
         return "".join(f"- {name}: {value}\n" for name, value in lines if value) + f"\n{mail.text}"
 
@@ -178,10 +185,10 @@ class Mailing:
         email = people.answers
         quoted = _quote(email) if isinstance(params, ReplyToEmail) and params.quote and email else ""
         text, html = outgoing.bodies(params.body, params.html, quoted)
-        message_id = str((email or {}).get("message_id") or "")
+        message_id = one_line(str((email or {}).get("message_id") or ""))
         return Outgoing(
             mark=outgoing.mark_of(context.idempotency_key),
-            sender=self.settings.address,
+            sender=outgoing.recipients(self.settings.address, "address")[0],
             sender_name=self.settings.from_name,
             to=people.to,
             cc=people.cc,
@@ -189,11 +196,11 @@ class Mailing:
             subject=people.subject,
             text=text,
             html=html,
-            date=context.now.astimezone(context.timezone),
+            date=_sent_at(context),
             priority=params.priority,
             enclosures=outgoing.enclosures(params.attachments, context.vault, self.files),
             in_reply_to=message_id,
-            references=(*map(str, (email or {}).get("references") or ()), message_id) if message_id else (),
+            references=(*_list((email or {}).get("references")), message_id) if message_id else (),
             thread_id=str((email or {}).get("thread_id") or ""),
         )
 
@@ -207,7 +214,6 @@ class Mailing:
                 _email(None, context) if params.reply_to_event else None,
             )
         email = _email(params.email, context)
-        _refuse_machines(email, context)
         to = outgoing.recipients(str(email.get("reply_to") or email.get("from_address") or ""), "to")
         if not to:
             raise ActionError("the mail has no sender that can be answered", where="email")
@@ -240,7 +246,9 @@ class Tidying:
         """A handler that makes this change."""
 
         async def run(params: OnEmail, context: ActionContext) -> dict[str, Any]:
-            return await self.transport(self.settings).change(_email(params.email, context), change(params), context)
+            return await self.transport(self.settings).change(
+                _email(params.email, context), change(params), _access(context)
+            )
 
         return run
 
@@ -301,6 +309,10 @@ def action_handlers(
     ]
 
 
+def _access(context: ActionContext) -> Access:
+    return Access(context.credentials, context.timeout_s, context.log)
+
+
 def _event_email(context: ActionContext) -> Email | None:
     """The mail that started the run; None if something else did."""
     data = context.event.get("data")
@@ -327,7 +339,7 @@ def _refuse_machines(email: Email, context: ActionContext) -> None:
         raise ActionError(
             f"the mail was not written by a person ({why}), and is not answered without anybody's approval",
             where="email",
-            hint="let the step ask for approval, or leave such mails out with a condition: event.data.auto_submitted is None",
+            hint="let the step ask first, or leave such mails out by a condition: event.data.auto_submitted is None",
         )
 
 
@@ -339,4 +351,11 @@ def _quote(email: Email) -> str:
 
 
 def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(one) for one in value or ()]
+    return [one_line(str(one)) for one in ([value] if isinstance(value, str) else value or ())]
+
+
+def _sent_at(context: ActionContext) -> datetime:
+    """When a person agreed to it, else when its turn came: a mail that waited for days is not days old."""
+    decided_at = (context.approval or {}).get("decided_at")
+    moment = datetime.fromisoformat(decided_at) if isinstance(decided_at, str) else context.now
+    return moment.astimezone(context.timezone)

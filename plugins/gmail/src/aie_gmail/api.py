@@ -52,7 +52,7 @@ class GmailApi:
         return await self._call("GET", path, params={name: value for name, value in params.items() if value})
 
     async def post(self, path: str, body: Mapping[str, Any], *, unsure: bool = False) -> dict[str, Any]:
-        """An answer. ``unsure``: a lost answer or an error of the server is an UncertainError, because it may be done."""
+        """An answer. ``unsure``: a lost answer or a server's error is an UncertainError, because it may be done."""
         return await self._call("POST", path, json=dict(body), unsure=unsure)
 
     async def raw(self, message_id: str) -> dict[str, Any]:

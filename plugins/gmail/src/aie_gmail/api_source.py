@@ -11,12 +11,15 @@ from typing import Any
 from aie.events import Event
 from aie.plain import Json
 from aie.sources import SourceContext
+from aie_gmail.addresses import addresses
 from aie_gmail.api import GmailApi, GoneError, gmail_api
 from aie_gmail.arrivals import Arrived, Intake
+from aie_gmail.contacts import WrittenTo
 from aie_gmail.imap import HEAD_BYTES
-from aie_gmail.imap_source import CLOCKS_APART, LOOK_BACK
+from aie_gmail.imap_source import CLOCKS_APART, LEARN_EVERY, LOOK_BACK
 from aie_gmail.settings import GmailSettings
 
+LEARN_FROM = 500  # sent mails
 BATCH = 20
 PACE_S = 0.2  # between two mails of a longer row: new Google projects may fetch five a second
 
@@ -33,8 +36,13 @@ class ApiWatch:
         """Until something fails, which raises an AieError, or nobody waits any more."""
         async with gmail_api(self.settings, self.context.credentials) as api:
             session = _Session(self.settings, self.context, self.intake, api)
+            learnt_at: dt.datetime | None = None
             while True:
                 await session.look()
+                if learnt_at is None or self.context.clock.now() - learnt_at > LEARN_EVERY:
+                    await session.learn_contacts()
+                    learnt_at = self.context.clock.now()
+                await self.intake.room.close()
                 self.intake.works()
                 await self.context.clock.sleep(self.settings.poll_interval_s)
 
@@ -66,6 +74,25 @@ class _Session:
         after = int((seen_at - LOOK_BACK).timestamp())
         ids = await self.api.ids(f"in:{self.settings.folder.lower()} after:{after}", 5_000)
         await self._tell(ids[::-1], history_id, seen_at, since)
+
+    async def learn_contacts(self) -> None:
+        """Bring up to date who was written to: the newest of the sent mails, those looked at before left out."""
+        if not self.settings.contacts_from_sent:
+            return
+        known = WrittenTo.load(self.context.cache_dir)
+        ids = await self.api.ids("in:sent", LEARN_FROM)
+        new = ids[: ids.index(known.position)] if known.position in ids else ids
+        found: list[str] = []
+        for number, message_id in enumerate(new):
+            if number >= BATCH:
+                await self.context.clock.sleep(PACE_S)
+            with contextlib.suppress(GoneError):
+                told = await self.api.get(f"/messages/{message_id}", format="metadata", metadataHeaders=["To", "Cc"])
+                headers = told.get("payload", {}).get("headers", ())
+                texts = [str(one["value"]) for one in headers if one["name"].lower() in {"to", "cc", "bcc"}]
+                found += [one.address for text in texts for one in addresses(text)]
+        if new:
+            known.with_more(found, new[0]).save(self.context.cache_dir)
 
     async def _first(self) -> None:
         """What is there already is no news, but for the newest ``backfill`` mails."""
@@ -110,7 +137,8 @@ class _Session:
             if found is None or found.received_at < since:
                 continue
             seen_at = max(seen_at, found.received_at)
-            events.append(await self.intake.event(found))
+            event = await self.intake.event(found)
+            events += [event] if event else []
             if len(events) == BATCH:
                 await self.context.emit(events)
                 events = []

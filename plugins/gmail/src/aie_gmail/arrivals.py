@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aie.errors import EventError
 from aie.events import Event, EventType, EventTypeSpec
 from aie.sources import SourceContext
+from aie_gmail.approval_mail import is_approval_mail
 from aie_gmail.keeping import Keeping, home_of
 from aie_gmail.mail import Reader
 from aie_gmail.reading import ReadingRoom, UnreadableError
@@ -60,6 +61,7 @@ def event_types() -> tuple[EventTypeSpec, ...]:
 class Intake:
     """Turns mails into events, with their attachments saved before the event is told."""
 
+    settings: GmailSettings
     context: SourceContext
     room: ReadingRoom
     keeping: Keeping
@@ -67,20 +69,27 @@ class Intake:
     @classmethod
     def of(cls, settings: GmailSettings, context: SourceContext) -> Intake:
         room = ReadingRoom(Reader(context.timezone, settings.day_first, settings.receiving_host))
-        return cls(context, room, Keeping(context.vault, settings.attachments, settings.max_attachments_bytes))
+        return cls(
+            settings, context, room, Keeping(context.vault, settings.attachments, settings.max_attachments_bytes)
+        )
 
     def works(self) -> None:
         """Take back that the connection does not work, if that was noted."""
         if self.context.credentials.record is not None:
             self.context.credentials.note(trouble="")
 
-    async def event(self, arrived: Arrived) -> Event:
-        """The event of a mail; one of the type ``email_unparsable`` if it cannot be read."""
+    async def event(self, arrived: Arrived) -> Event | None:
+        """The event of a mail; one of the type ``email_unparsable`` if it cannot be read.
+
+        None for what belongs to an approval by mail.
+        """
         try:
             mail = await self.room.read(arrived.raw, arrived.received_at)
         except UnreadableError as error:
             return await self._unreadable(arrived, str(error))
         data = {**mail.data, **arrived.told}
+        if is_approval_mail(data, self.settings):
+            return None
         home = home_of(data["subject"], data["received_at"], arrived.identity)
         if mail.attachments:
             data["attachments"] = await asyncio.to_thread(

@@ -86,6 +86,8 @@ async def _with_password(desk: ConnectDesk) -> None:
         chosen |= _asked(desk, "smtp", f"smtp.{domain}", 465)
         user = desk.ask("user", "The login name, if it is not the address", default=address)
         chosen |= {"user": user} if user != address else {}
+    if desk.settings is not None and desk.settings.user:
+        chosen = {"user": "", **chosen}  # that of the account before
     if provider is GOOGLE:
         desk.say("Google wants an app password: https://myaccount.google.com/apppasswords (needs 2-Step Verification).")
     password = desk.ask("password", "App password" if provider else "Password", secret=True)

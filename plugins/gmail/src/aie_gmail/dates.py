@@ -1,4 +1,4 @@
-"""Dates in a text, by the words of four languages: ``tomorrow``, ``next Tuesday``, ``12. März``, ``le 3 mai``, ``in two weeks``."""
+"""Dates in a text, by the words of four languages: ``tomorrow``, ``12. März``, ``lundi prochain``, ``in two weeks``."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ _WEEK = re.compile(
 )
 _DAY_OF_WEEK = re.compile(
     rf"""(?ix)(?<!\w)
-    (?P<how>(?:last|past|every|each|letzten?|letzter|vergangenen?|jeden|chaque|tous[ ]les|cada|todos[ ]los|next|this|coming|nächsten?
-        |nächster|kommenden?|diesen|este|próximo|proximo)[ ])?
+    (?P<how>(?:last|past|every|each|next|this|coming|letzten?|letzter|vergangenen?|jeden|nächsten?|nächster|kommenden?
+        |diesen|chaque|tous[ ]les|cada|todos[ ]los|este|próximo|proximo)[ ])?
     (?P<name>{_WEEKDAY})(?P<after>[ ](?:prochain|dernier|passé|pasado|que[ ]viene|próximo))?(?!\w)"""
 )
 _SHORT_DAY = re.compile(rf"(?<!\w)({any_of(word.capitalize() for word in SHORT_WEEKDAYS)})\.?,?(?= (?:at |um |à )?\d)")
@@ -65,7 +65,8 @@ _NAMED = re.compile(
     rf"""(?ix)(?<![\w.,/-])(?:
         (?P<d1>\d{{1,2}})(?:st|nd|rd|th|er|\.|º)?[ ]?(?:of[ ]|de[ ])?(?P<m1>{_MONTH})\b\.?
             (?:,?[ ](?:de[ ]|del[ ])?(?P<y1>20\d\d)\b)?
-      | (?P<m2>{_MONTH})\b\.?[ ](?:the[ ])?(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?![\w:/%]|[.]\d|,\d\d\d)(?:,?[ ](?P<y2>20\d\d)\b)?
+      | (?P<m2>{_MONTH})\b\.?[ ](?:the[ ])?(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?![\w:/%]|[.]\d|,\d\d\d)
+            (?:,?[ ](?P<y2>20\d\d)\b)?
     )"""
 )
 _DOTTED = re.compile(r"(?<![\w.,/:+-])(\d{1,2})\.[ ]?(\d{1,2})\.[ ]?(20\d\d|\d\d)?(?![\w-]|\.\d)")
@@ -78,8 +79,8 @@ _SPAN = re.compile(
 )
 _NTH = re.compile(rf"(?i)(?<!\w)(first|second|third|fourth|last) ({_WEEKDAY}) (?:of|in) ({_MONTH})\b(?: (20\d\d))?")
 _DAY_OF_MONTH = re.compile(
-    r"(?i)(?<!\w)(?:on the (?P<en>\d{1,2})(?:st|nd|rd|th)|am (?P<de>\d{1,2})\.(?![\w\d]| ?\d)|(?:le|el(?: día)?) (?P<fr>\d{1,2})(?= (?:à|vers|a las?) \d))"
-    r"(?![ ]?(?:of\b|de\b))"
+    r"(?i)(?<!\w)(?:on the (?P<en>\d{1,2})(?:st|nd|rd|th)|am (?P<de>\d{1,2})\.(?![\w\d]| ?\d)"
+    r"|(?:le|el(?: día)?) (?P<fr>\d{1,2})(?= (?:à|vers|a las?) \d))(?![ ]?(?:of\b|de\b))"
 )
 _BEFORE_WORD = re.compile(
     r"(?i)(?:\b(?:v|ver|version|release|no|nr|num|number|invoice|rechnung|facture|factura|order|ref|dated|since|seit|vom|depuis"

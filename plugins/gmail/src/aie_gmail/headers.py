@@ -111,7 +111,7 @@ def _word(found: re.Match[str]) -> str:
         )
     except binascii.Error:
         return found[0]
-    return decoded(data, charset)
+    return decoded(data, charset) if data or not coded else found[0]
 
 
 def _unfolded(block: bytes) -> Iterator[bytes]:

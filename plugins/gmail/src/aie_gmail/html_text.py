@@ -31,7 +31,7 @@ _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "
 
 
 def html_text(markup: str) -> str:
-    """Plain text: paragraphs apart, cells parted by bars, addresses of links behind their text, hidden parts left out."""
+    """Plain text: paragraphs apart, bars between cells, addresses of links behind their text, nothing hidden."""
     reading = _Reading(markup[:MAX_IN])
     reading.run()
     return reading.text()

@@ -163,8 +163,13 @@ class Imap:
         section = "BODY.PEEK[]" if most_bytes is None else f"BODY.PEEK[]<0.{most_bytes}>"
         return self._literal(uid, section)
 
-    def header(self, uid: int) -> bytes:
-        return self._literal(uid, "BODY.PEEK[HEADER]") or b""
+    def headers(self, uids: Sequence[int], names: Sequence[str]) -> list[bytes]:
+        """These header fields of many mails at once, in no order."""
+        found: list[bytes] = []
+        for some in _chunks(uids, 500):
+            data = _ok(self._client.uid("FETCH", _joined(some), f"(BODY.PEEK[HEADER.FIELDS ({' '.join(names)})])"))
+            found += [piece[1] for piece in data if isinstance(piece, tuple)]
+        return found
 
     def _literal(self, uid: int, section: str) -> bytes | None:
         data = _ok(self._client.uid("FETCH", str(uid), f"(UID {section})"))
@@ -210,7 +215,15 @@ class Imap:
         _ok(self._client.uid("STORE", str(uid), change, f"({' '.join(values)})"))
 
     def move(self, uid: int, folder: str) -> None:
-        self._box.move(str(uid), folder)
+        """To another folder. Only this mail is taken away: EXPUNGE would take all that other programs have marked."""
+        name = encode_folder(folder)
+        if "MOVE" in self.capabilities:
+            _ok(self._client.uid("MOVE", str(uid), name))  # type: ignore[arg-type]
+            return
+        _ok(self._client.uid("COPY", str(uid), name))  # type: ignore[arg-type]
+        _ok(self._client.uid("STORE", str(uid), "+FLAGS", "(\\Deleted)"))
+        if "UIDPLUS" in self.capabilities:
+            _ok(self._client.uid("EXPUNGE", str(uid)))
 
     def noop(self) -> None:
         _ok(self._client.noop())

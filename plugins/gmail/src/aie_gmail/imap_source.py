@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from aie.errors import RetryableError
 from aie.events import Event
 from aie.plain import Json
 from aie.sources import SourceContext
+from aie_gmail.addresses import addresses
 from aie_gmail.arrivals import Arrived, Intake
+from aie_gmail.contacts import MAX_WRITTEN_TO, WrittenTo
+from aie_gmail.headers import Headers
 from aie_gmail.imap import HEAD_BYTES, Imap, Item, Standing
 from aie_gmail.mail import identity
 from aie_gmail.settings import GmailSettings
@@ -27,6 +31,7 @@ BATCH = 25
 BATCH_BYTES = 8_000_000
 IDLE_S = 540.0  # routers forget idle connections after ten minutes; RFC 2177 allows 29
 LOOK_BACK = dt.timedelta(days=2)
+LEARN_EVERY = dt.timedelta(hours=1)
 CLOCKS_APART = dt.timedelta(minutes=10)  # how far the server's clock may be behind: what came just before may be told
 
 Result = TypeVar("Result")
@@ -85,16 +90,35 @@ class _Session:
     imap: Imap
 
     async def run(self) -> None:
-        standing = await self._call(lambda: self.imap.open(self.settings.folder, readonly=True))
+        await self._learn_contacts()
+        learnt_at = self.context.clock.now()
+        standing = await self._call(self._open)
         position = await self._start(standing)
         idles = self.settings.idle and self.imap.can_idle
         while True:
             position = await self._take(position, await self._call(partial(self.imap.after, position.uid)))
+            await self.intake.room.close()
             if idles:
                 await self._call(lambda: self.imap.wait(IDLE_S))
             else:
                 await self.context.clock.sleep(self.settings.poll_interval_s)
                 await self._call(self.imap.noop)
+            if self.settings.contacts_from_sent and self.context.clock.now() - learnt_at > LEARN_EVERY:
+                await self._learn_contacts()
+                learnt_at = self.context.clock.now()
+                if (await self._call(self._open)).uidvalidity != position.uidvalidity:
+                    raise RetryableError("the mail folder was made anew", where=self.settings.folder)
+
+    def _open(self) -> Standing:
+        return self.imap.open(self.settings.folder, readonly=True)
+
+    async def _learn_contacts(self) -> None:
+        """Bring up to date who was ever written to."""
+        if self.settings.contacts_from_sent:
+            known = WrittenTo.load(self.context.cache_dir)
+            learnt = await self._call(lambda: _written_to(self.imap, known))
+            if learnt != known:
+                learnt.save(self.context.cache_dir)
 
     async def _start(self, standing: Standing) -> Position:
         """The position to go on from: the saved one, or one that was found anew."""
@@ -107,7 +131,7 @@ class _Session:
         same = (known.get("folder"), known.get("uidvalidity")) == (self.settings.folder, standing.uidvalidity)
         if same:
             return Position(standing.uidvalidity, int(str(known["uid"])), seen_at, since)
-        self.context.log.warning("the mail folder was made anew: looking again at what came in the last days")
+        self.context.log.warning("the mail folder is not the one it was: looking again at what came in the last days")
         return await self._look_again(standing, seen_at, since)
 
     async def _first(self, standing: Standing, now: dt.datetime) -> Position:
@@ -172,6 +196,22 @@ class _Session:
             return await in_thread(function, self.imap.cut)
         except Exception as error:
             raise imap_trouble(error, self.settings) from error
+
+
+def _written_to(imap: Imap, known: WrittenTo) -> WrittenTo:
+    """Who the mails in the Sent folder went to; those that were looked at before are not looked at again."""
+    folder = imap.special("\\Sent")
+    if folder is None:
+        return known
+    standing = imap.open(folder, readonly=True)
+    validity, _, last = known.position.partition("/")
+    seen = int(last) if validity == str(standing.uidvalidity) else 0
+    uids = imap.after(seen)[-MAX_WRITTEN_TO:]
+    if not uids:
+        return known
+    fields = [Headers.parse(block) for block in imap.headers(uids, ("TO", "CC", "BCC"))]
+    found = [one.address for each in fields for name in ("to", "cc", "bcc") for one in addresses(each.source(name))]
+    return known.with_more(found, f"{standing.uidvalidity}/{uids[-1]}")
 
 
 def _batches(items: Sequence[Item]) -> list[list[Item]]:

@@ -62,12 +62,10 @@ class Keeping:
 
 def stored_name(filename: str) -> str:
     """A file name that is safe anywhere: ``.txt`` behind what a vault or a computer would act on."""
-    name = safe_name(PurePosixPath(filename.replace("\\", "/")).name or filename, 100)
-    path = PurePosixPath(name)
-    ending = path.suffix.lower()
-    if len(path.suffix) > 12 or (ending and not re.fullmatch(r"\.\w+", ending)):
-        ending = ""
-    return f"{name}.txt" if ending in _ACTIVE else name
+    path = PurePosixPath(PurePosixPath(filename.replace("\\", "/")).name or filename)
+    ending = path.suffix if re.fullmatch(r"\.\w{1,12}", path.suffix) else ""
+    name = safe_name(f"{safe_name(path.name.removesuffix(ending), 100)}{ending}")
+    return f"{name}.txt" if PurePosixPath(name).suffix.lower() in _ACTIVE else name
 
 
 def home_of(subject: str, received_at: str, identity: str) -> str:

@@ -228,7 +228,7 @@ def _calendars(root: Part) -> Iterator[str]:
 
 
 def _suggestion(invite: Mapping[str, Any] | None, found: list[Appointment], timezone: ZoneInfo) -> dict[str, Any]:
-    """When an appointment could be meant to be: what an invitation says, else the likeliest of the dates in the text."""
+    """When an appointment could be meant to be: as an invitation says, else the likeliest of the dates in the text."""
     candidates = [one.plain() for one in found]
     if invite is not None and invite["method"] != "CANCEL":
         start, end = (_local(invite[key], timezone) for key in ("start", "end"))

@@ -10,8 +10,12 @@ _PAGE = '<!doctype html><html><head><meta charset="utf-8"></head><body>{}</body>
 
 
 def page(text: str, quoted: str = "") -> str:
-    """The text rendered; HTML in it is shown as it was typed, line ends stay. ``quoted`` is somebody else's: not rendered."""
-    body = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").render(text)
+    """The text rendered: HTML in it is shown as typed, pictures become links, line ends stay.
+
+    ``quoted`` is somebody else's and is not rendered.
+    """
+    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").disable("image")
+    body = markdown.render(text)
     if quoted:
         body += f"<blockquote>{html.escape(quoted).replace(chr(10), '<br>' + chr(10))}</blockquote>"
     return _PAGE.format(body)

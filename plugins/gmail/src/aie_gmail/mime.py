@@ -1,7 +1,7 @@
 """A mail taken apart into its parts.
 
-Plain searches over the bytes, so that the time it takes grows with their number and with nothing else; nesting, parts and
-headers are limited. What is malformed is read as far as it can be.
+Plain searches over the bytes, so that the time it takes grows with their number and with nothing else; nesting, parts
+and headers are limited. What is malformed is read as far as it can be.
 """
 
 from __future__ import annotations

@@ -162,4 +162,5 @@ def _deliverable(address: str, name: str) -> str:
 
 
 def _header_address(address: str, name: str = "") -> HeaderAddress:
-    return HeaderAddress(one_line(name, 200), addr_spec=address)
+    username, _, domain = address.rpartition("@")
+    return HeaderAddress(one_line(name, 200), username, domain)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aie.actions import ActionContext, LookUp
+from aie.actions import LookUp
 from aie.errors import ActionError
 from aie_gmail.api import GmailApi, GoneError, gmail_api, to_base64url
 from aie_gmail.outgoing import MARK, Outgoing
 from aie_gmail.settings import GmailSettings
-from aie_gmail.transport import Change
+from aie_gmail.transport import Access, Change
 
-SHOWS_UP_WITHIN_S = 120.0
 LOOK_EVERY_S = 3.0
+MARGIN_S = 10.0  # of the time a step has, for the last look
+MAX_ANSWERS = 100
 MAX_BYTES = 36_700_160
 RECENT = 20  # of the last sent mails that are looked at where a search does not find the Message-ID
 _SYSTEM = frozenset({"INBOX", "UNREAD", "STARRED", "IMPORTANT", "SPAM", "TRASH"})
@@ -27,14 +29,14 @@ class OverApi:
 
     settings: GmailSettings
 
-    async def send(self, mail: Outgoing, context: ActionContext) -> dict[str, Any]:
+    async def send(self, mail: Outgoing, access: Access) -> dict[str, Any]:
         message = await asyncio.to_thread(mail.message, with_bcc=True)
         if len(message) > MAX_BYTES:
             raise ActionError(
                 f"the mail has {len(message)} bytes, and Gmail takes at most {MAX_BYTES}", hint="send less"
             )
         body = {"raw": to_base64url(message)} | ({"threadId": mail.thread_id} if mail.thread_id else {})
-        async with gmail_api(self.settings, context.credentials) as api:
+        async with gmail_api(self.settings, access.credentials) as api:
             answer = await api.post("/messages/send", body, unsure=True)
         return {
             "message_id": mail.message_id,
@@ -42,30 +44,31 @@ class OverApi:
             "thread_id": str(answer.get("threadId", "")),
         }
 
-    async def look_for_sent(self, mail: Outgoing, context: ActionContext) -> LookUp:
+    async def look_for_sent(self, mail: Outgoing, access: Access) -> LookUp:
         loop = asyncio.get_running_loop()
-        until = loop.time() + min(SHOWS_UP_WITHIN_S, max(0.0, context.timeout_s - 10))
-        async with gmail_api(self.settings, context.credentials) as api:
+        patience_s = min(self.settings.sent_shows_up_s, max(0.0, access.timeout_s - MARGIN_S))
+        until = loop.time() + patience_s
+        async with gmail_api(self.settings, access.credentials) as api:
             while True:
                 found = await _sent(api, mail)
                 if found:
                     return LookUp(True, {"message_id": mail.message_id, "provider_id": found})
                 if loop.time() >= until:
-                    return LookUp(False)
+                    return LookUp(False if patience_s >= self.settings.sent_shows_up_s else None)
                 await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, until - loop.time())))
 
-    async def draft(self, mail: Outgoing, context: ActionContext) -> dict[str, Any]:
+    async def draft(self, mail: Outgoing, access: Access) -> dict[str, Any]:
         message = await asyncio.to_thread(mail.message, with_bcc=True)
         body = {"raw": to_base64url(message)} | ({"threadId": mail.thread_id} if mail.thread_id else {})
-        async with gmail_api(self.settings, context.credentials) as api:
+        async with gmail_api(self.settings, access.credentials) as api:
             known = await api.get("/drafts", q=f"rfc822msgid:{mail.message_id.strip('<>')}")
             for draft in known.get("drafts", ()):
                 return {"message_id": mail.message_id, "draft_id": str(draft["id"])}
             answer = await api.post("/drafts", {"message": body})
         return {"message_id": mail.message_id, "draft_id": str(answer.get("id", ""))}
 
-    async def change(self, email: Mapping[str, Any], change: Change, context: ActionContext) -> dict[str, Any]:
-        async with gmail_api(self.settings, context.credentials) as api:
+    async def change(self, email: Mapping[str, Any], change: Change, access: Access) -> dict[str, Any]:
+        async with gmail_api(self.settings, access.credentials) as api:
             provider_id = str(email.get("provider_id") or "") or await _search(api, email)
             add = [await _label(api, change.add_label)] if change.add_label else []
             remove = [await _label(api, change.remove_label)] if change.remove_label else []
@@ -77,6 +80,14 @@ class OverApi:
             except GoneError:
                 raise ActionError("the mail is not in the mailbox any more", where=provider_id) from None
         return {"provider_id": provider_id, "labels": [str(label) for label in answer.get("labelIds", ())]}
+
+    async def arrived(
+        self, word: str, since: dt.datetime, known: frozenset[str], access: Access
+    ) -> list[tuple[str, bytes]]:
+        after = int((since - dt.timedelta(days=1)).timestamp())
+        async with gmail_api(self.settings, access.credentials) as api:
+            ids = await api.ids(f"in:inbox subject:{word} after:{after}", MAX_ANSWERS)
+            return [(one, (await api.raw(one))["raw"]) for one in ids[::-1] if one not in known]
 
 
 async def _sent(api: GmailApi, mail: Outgoing) -> str:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import imaplib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aie.actions import ActionContext, LookUp
+from aie.actions import LookUp
 from aie.errors import ActionError, AieError
 from aie_gmail import smtp
-from aie_gmail.imap import Imap, connection, quoted
+from aie_gmail.imap import HEAD_BYTES, Imap, connection, quoted
 from aie_gmail.outgoing import MARK, Outgoing
 from aie_gmail.settings import GmailSettings
 from aie_gmail.threads import in_thread
-from aie_gmail.transport import Change
+from aie_gmail.transport import Access, Change
 from aie_gmail.trouble import imap_trouble
 
-SHOWS_UP_WITHIN_S = 120.0  # a server that files sent mail by itself may take a while
 LOOK_EVERY_S = 3.0
+MARGIN_S = 10.0  # of the time a step has, for the last look
+MAX_ANSWERS = 100
 
 Result = TypeVar("Result")
 
@@ -31,16 +33,16 @@ class OverImap:
 
     settings: GmailSettings
 
-    async def send(self, mail: Outgoing, context: ActionContext) -> dict[str, Any]:
-        password = context.credentials.require("password")
+    async def send(self, mail: Outgoing, access: Access) -> dict[str, Any]:
+        password = access.credentials.require("password")
         message = await asyncio.to_thread(mail.message)
         answer = await smtp.deliver(self.settings, password, mail.sender, mail.recipients, message)
         result: dict[str, Any] = {"message_id": mail.message_id, "answer": answer}
         if not self.settings.server_files_sent:
-            result["filed"] = await self._file(mail, message, context)
+            result["filed"] = await self._file(mail, message, access)
         return result
 
-    async def _file(self, mail: Outgoing, message: bytes, context: ActionContext) -> bool:
+    async def _file(self, mail: Outgoing, message: bytes, access: Access) -> bool:
         """Put a copy among the sent mails; it is out in any case, so this must not fail the step."""
 
         def file(imap: Imap) -> bool:
@@ -49,27 +51,30 @@ class OverImap:
             return True
 
         try:
-            return await self._call(file, context)
+            return await self._call(file, access)
         except AieError as error:
-            context.log.warning("the mail %s was sent, and no copy could be filed: %s", mail.message_id, error)
+            access.log.warning("the mail %s was sent, and no copy could be filed: %s", mail.message_id, error)
             return False
 
-    async def look_for_sent(self, mail: Outgoing, context: ActionContext) -> LookUp:
-        """Found among the sent mails: it was sent. Not found: not sent where the server files mail by itself, else unknown.
+    async def look_for_sent(self, mail: Outgoing, access: Access) -> LookUp:
+        """Found among the sent mails: it was sent. Not found: it was not, where the server files mail, and
+        long enough after; else unknown.
 
-        aie files its copy after the server took the mail, so a copy that is missing says nothing.
+        aie files its own copy after the server took the mail, so a copy that is missing says nothing.
         """
         loop = asyncio.get_running_loop()
-        patience_s = SHOWS_UP_WITHIN_S if self.settings.server_files_sent else 0.0
-        until = loop.time() + min(patience_s, max(0.0, context.timeout_s - 10))
+        wanted_s = self.settings.sent_shows_up_s if self.settings.server_files_sent else 0.0
+        patience_s = min(wanted_s, max(0.0, access.timeout_s - MARGIN_S))
+        certain = self.settings.server_files_sent and patience_s >= wanted_s
+        until = loop.time() + patience_s
         while True:
-            if await self._call(lambda imap: bool(_sent(imap, mail)), context):
+            if await self._call(lambda imap: bool(_sent(imap, mail)), access):
                 return LookUp(True, {"message_id": mail.message_id})
             if loop.time() >= until:
-                return LookUp(False if self.settings.server_files_sent else None)
+                return LookUp(False if certain else None)
             await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, until - loop.time())))
 
-    async def draft(self, mail: Outgoing, context: ActionContext) -> dict[str, Any]:
+    async def draft(self, mail: Outgoing, access: Access) -> dict[str, Any]:
         message = await asyncio.to_thread(mail.message, with_bcc=True)
 
         def put(imap: Imap) -> str:
@@ -79,13 +84,27 @@ class OverImap:
                 imap.append(message, folder, ["\\Draft"])
             return folder
 
-        return {"message_id": mail.message_id, "folder": await self._call(put, context)}
+        return {"message_id": mail.message_id, "folder": await self._call(put, access)}
 
-    async def change(self, email: Mapping[str, Any], change: Change, context: ActionContext) -> dict[str, Any]:
-        return await self._call(lambda imap: _change(imap, email, change), context)
+    async def change(self, email: Mapping[str, Any], change: Change, access: Access) -> dict[str, Any]:
+        return await self._call(lambda imap: _change(imap, email, change), access)
 
-    async def _call(self, function: Callable[[Imap], Result], context: ActionContext) -> Result:
-        password = context.credentials.require("password")
+    async def arrived(
+        self, word: str, since: dt.datetime, known: frozenset[str], access: Access
+    ) -> list[tuple[str, bytes]]:
+        day = (since - dt.timedelta(days=1)).strftime("%d-%b-%Y")
+
+        def look(imap: Imap) -> list[tuple[str, bytes]]:
+            standing = imap.open(self.settings.folder, readonly=True)
+            uids = imap.search("SINCE", day, "SUBJECT", quoted(word))[-MAX_ANSWERS:]
+            named = [(uid, f"{standing.uidvalidity}/{uid}") for uid in uids]
+            found = [(name, imap.raw(uid, HEAD_BYTES)) for uid, name in named if name not in known]
+            return [(name, raw) for name, raw in found if raw is not None]
+
+        return await self._call(look, access)
+
+    async def _call(self, function: Callable[[Imap], Result], access: Access) -> Result:
+        password = access.credentials.require("password")
         opened: list[Imap] = []
 
         def work() -> Result:
@@ -125,10 +144,9 @@ def _change(imap: Imap, email: Mapping[str, Any], change: Change) -> dict[str, A
             if not imap.takes_keywords():
                 raise ActionError("this mail server takes no labels", where=folder, hint="leave label_email out")
             imap.store(uid, f"{sign}FLAGS", [keyword(label)])
-    if change.archive and imap.at_gmail:
-        imap.store(uid, "-X-GM-LABELS", ["\\\\Inbox"])
-    elif change.archive:
-        imap.move(uid, imap.special("\\Archive") or imap.special("\\All") or imap.make("Archive"))
+    if change.archive:  # at Gmail a mail leaves the inbox by being moved to where all mail is
+        uses = ("\\All",) if imap.at_gmail else ("\\Archive", "\\All")
+        imap.move(uid, next((found for use in uses if (found := imap.special(use))), None) or imap.make("Archive"))
     return {"folder": folder, "uid": uid}
 
 

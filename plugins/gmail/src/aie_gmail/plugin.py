@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from aie.actions import ActionHandler
+from aie.approvals import ApprovalChannel
 from aie.connections import Connection
 from aie.events import EventTypeSpec
 from aie.files import Files
@@ -14,6 +15,7 @@ from aie.hookspecs import hookimpl
 from aie.sources import EventSource
 from aie_gmail import arrivals
 from aie_gmail.actions import action_handlers
+from aie_gmail.approval_mail import mail_channel
 from aie_gmail.connecting import connection
 from aie_gmail.settings import GmailSettings
 from aie_gmail.source import inbox
@@ -32,7 +34,7 @@ def aie_event_types() -> Sequence[EventTypeSpec]:
 
 @hookimpl
 def aie_event_sources(settings: GmailSettings) -> Sequence[EventSource]:
-    return [inbox(settings)] if settings.watch else []
+    return [inbox(settings)] if settings.watch and settings.address else []
 
 
 @hookimpl
@@ -43,6 +45,11 @@ def aie_action_handlers(settings: GmailSettings) -> Sequence[ActionHandler]:
 @hookimpl
 def aie_connections(settings: GmailSettings) -> Sequence[Connection]:
     return [connection(settings)]
+
+
+@hookimpl
+def aie_approval_channels(settings: GmailSettings) -> Sequence[ApprovalChannel]:
+    return [mail_channel(settings, _mailbox)] if settings.approve_by_mail is not None and settings.address else []
 
 
 def _mailbox(settings: GmailSettings) -> Transport:

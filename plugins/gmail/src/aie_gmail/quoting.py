@@ -10,7 +10,8 @@ _CUTS = re.compile(
     ^[ \t]*-{2,}[ \t]*(?:original[ ]message|forwarded[ ]message|ursprüngliche[ ]nachricht|weitergeleitete[ ]nachricht
         |message[ ]d['’]origine|message[ ]transféré|mensaje[ ]original|mensaje[ ]reenviado)[ \t]*-{2,}[ \t]*$
     | ^_{20,}[ \t]*\n(?=(?:from|von|de)[ \t]*:)
-    | ^[ \t]*(?:from|von|de)[ \t]*:[^\n]{3,300}\n(?:[^\n]{0,300}\n){0,2}?[ \t]*(?:sent|date|gesendet|datum|envoyé|enviado|fecha)[ \t]*:
+    | ^[ \t]*(?:from|von|de)[ \t]*:[^\n]{3,300}\n(?:[^\n]{0,300}\n){0,2}?
+        [ \t]*(?:sent|date|gesendet|datum|envoyé|enviado|fecha)[ \t]*:
     | ^[ \t]*begin[ ]forwarded[ ]message:[ \t]*$
     """
 )

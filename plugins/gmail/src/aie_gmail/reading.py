@@ -1,7 +1,8 @@
 """Reading a mail in a process of its own, so that no mail can hold up or take down aie.
 
-The child is started when there is a mail to read, told what to read on its standard input, and ended when it was idle
-for a while, took too long, or wanted too much memory. Run as ``python -m aie_gmail.reading`` it is that child.
+The child is started when there is a mail to read, gets it on its standard input, and is ended when there is none left,
+when it takes too long, or when it wants too much memory. Of the environment it gets what Python
+needs and nothing else, so that no secret is in it. Run as ``python -m aie_gmail.reading`` it is that child.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -20,11 +22,16 @@ from aie_gmail.mail import Attachment, Mail, Reader
 
 WITHIN_S = 20.0
 MEMORY_BYTES = 2_000_000_000
+_ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "PYTHONDONTWRITEBYTECODE")
 _COMMAND = ("-I", "-m", "aie_gmail.reading")
 
 
 class UnreadableError(Exception):
     """The mail could not be read: the process that tried did not come back with an answer."""
+
+
+class _EndedError(Exception):
+    """The process ended in the middle."""
 
 
 @dataclass(slots=True)
@@ -37,7 +44,15 @@ class ReadingRoom:
     _child: asyncio.subprocess.Process | None = None
 
     async def read(self, raw: bytes, received_at: dt.datetime) -> Mail:
-        """The mail; :class:`UnreadableError` when it took too long or the process ended."""
+        """The mail; :class:`UnreadableError` when it took too long, or the process ended twice."""
+        try:
+            return await self._read(raw, received_at)
+        except _EndedError:  # it may have been somebody else's doing
+            with contextlib.suppress(_EndedError):
+                return await self._read(raw, received_at)
+        raise UnreadableError("the process that read it ended without an answer")
+
+    async def _read(self, raw: bytes, received_at: dt.datetime) -> Mail:
         child = await self._open()
         request = {
             "size": len(raw),
@@ -52,19 +67,20 @@ class ReadingRoom:
         except TimeoutError:
             await self.close()
             raise UnreadableError(f"it took more than {self.within_s:g} s to read") from None
-        except (OSError, EOFError, ValueError) as error:  # an IncompleteReadError is an EOFError
+        except (OSError, EOFError, ValueError):  # an IncompleteReadError is an EOFError
             await self.close()
-            raise UnreadableError(f"the process that read it ended: {type(error).__name__}") from None
+            raise _EndedError from None
         except BaseException:  # cancelled in the middle of an answer
             await self.close()
             raise
 
     async def close(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
+        """End the process, and wait until all that belonged to it is gone. Can be called again if it was cancelled."""
+        if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+                self._child.kill()
+            await self._child.communicate()  # until its pipes are closed as well
+            self._child = None
 
     async def _open(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
@@ -74,6 +90,8 @@ class ReadingRoom:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=2**20,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                start_new_session=True,  # Ctrl-C at the terminal is for aie
             )
         return self._child
 
@@ -93,7 +111,10 @@ async def _ask(child: asyncio.subprocess.Process, request: dict[str, Any], raw: 
     assert child.stdout is not None
     child.stdin.write(json.dumps(request).encode() + b"\n" + raw)
     await child.stdin.drain()
-    sizes = json.loads(await child.stdout.readline())
+    line = await child.stdout.readline()
+    if not line:
+        raise EOFError
+    sizes = json.loads(line)
     data = json.loads(await child.stdout.readexactly(sizes["data"]))
     attachments = [await child.stdout.readexactly(described["size_bytes"]) for described in data["attachments"]]
     return Mail(
@@ -133,5 +154,5 @@ def _limit_memory() -> None:
 
 if __name__ == "__main__":
     _limit_memory()
-    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):  # Ctrl-C goes to the whole group: aie ends us
+    with contextlib.suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -80,6 +80,13 @@ class GmailSettings(_Table):
         description="who files sent mail: the server by itself, or aie; auto: Google's and Microsoft's servers do",
     )
 
+    sent_shows_up_s: float = Field(
+        default=120,
+        ge=0,
+        le=3600,
+        description="seconds until sent mail is among the sent ones, where the server files it",
+    )
+
     api_url: str = Field(default="https://gmail.googleapis.com/gmail/v1/users/me", description="Gmail's API")
     authorize_url: str = Field(default="https://accounts.google.com/o/oauth2/v2/auth", description="Google's consent")
     token_url: str = Field(default="https://oauth2.googleapis.com/token", description="Google's tokens")

@@ -1,8 +1,8 @@
 """Handing a mail to an SMTP server (RFC 5321), step by step, so that it is always known whether it may have left.
 
-Until DATA begins nothing has happened: whatever fails there can be tried again. All or nobody: when a server refuses one
-of several recipients, nobody gets the mail, so that a later attempt cannot reach anybody twice. Once DATA has begun, only
-the server's own no means no; silence means that nobody knows.
+Until DATA begins nothing has happened: whatever fails there can be tried again. All or nobody: when a server refuses
+one of several recipients, nobody gets the mail, so that no later attempt can reach anybody twice. Once DATA has begun,
+only the server's own no means no; silence means that nobody knows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ async def deliver(
         return await _data(client, settings, message)
     finally:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError, asyncio.TimeoutError):
-            await client.quit(timeout=2)
+            await client.quit(timeout=0.5)
         client.close()
 
 

@@ -24,7 +24,7 @@ def inbox(settings: GmailSettings) -> EventSource:
         event_types=(EventType.EMAIL_RECEIVED, UNREADABLE),
         run=Inbox(settings).run,
         summary="new mail in the mailbox, with its attachments and the appointments found in it",
-        watching=f"{settings.folder} of {settings.address or 'the mailbox'} over {over}",
+        watching=f"{settings.folder} of {settings.address} over {over}",
     )
 
 

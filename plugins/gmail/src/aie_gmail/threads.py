@@ -1,4 +1,4 @@
-"""Blocking calls in a thread of their own, so that one that hangs holds up neither the event loop nor the end of aie."""
+"""Blocking calls in threads of their own, so that one that hangs holds up neither the event loop nor the end of aie."""
 
 from __future__ import annotations
 

@@ -23,13 +23,16 @@ class Time:
     ambiguous: bool = False  # morning or afternoon was not said
 
 
-_HALF = r"a\.?[ ]?m\b\.?|p\.?[ ]?m\b\.?"
+_HALF = r"[ap]\.[ ]?m\.|[ap][ ]?m\b"
 _PART = (
     r"in[ ]the[ ](?:morning|afternoon|evening)|at[ ]night|morgens|vormittags|nachmittags|abends|früh"
     r"|du[ ]matin|de[ ]l['’]après-midi|du[ ]soir|de[ ]la[ ](?:mañana|tarde|noche)"
 )
 _WORD_HOURS = any_of(word for word, number in NUMBERS.items() if word not in ("a", "an", "un", "ein"))
-_CLOCK = rf"(?P<{{0}}hour>\d{{{{1,2}}}}|(?:{_WORD_HOURS})\b)(?:(?P<{{0}}sign>[:.h]|[ ]?Uhr[ ]?|[ ]h[ ])(?P<{{0}}minute>[0-5]\d))?"
+_CLOCK = (
+    rf"(?P<{{0}}hour>\d{{{{1,2}}}}|(?:{_WORD_HOURS})\b)"
+    r"(?:(?P<{0}sign>[:.h]|[ ]?Uhr[ ]?|[ ]h[ ])(?P<{0}minute>[0-5]\d))?"
+)
 _UNIT = (
     r"[ ]?(?:(?P<{0}half>"
     + _HALF
@@ -39,7 +42,7 @@ _ONE = _CLOCK + _UNIT
 _TIME = re.compile(
     rf"""(?ix)
     (?<![\w.,:/$€£\#+-]) (?<![$€£\#][ ])
-    (?:(?P<lead>\b(?:at|um|gegen|ab|from|between|von|zwischen|à|vers|dès|de|entre|a[ ]las?|sobre[ ]las?|desde[ ]las?|las)[ ]))?
+    (?:(?P<lead>\b(?:at|from|between|um|gegen|ab|von|zwischen|à|vers|dès|de|entre|(?:a|sobre|desde)[ ]las?|las)[ ]))?
     {_ONE.format("a")}
     (?:[ ]?(?P<dash>-|–|—|to|until|till|and|bis|und|à|et|a|y|hasta)[ ]?(?:a[ ])?(?:las[ ])?{_ONE.format("b")})?
     (?![\w:/%€$£]|[.,]\d|[ ][€$£%]|-\w)
@@ -61,10 +64,10 @@ _ZONE = re.compile(
     |(?P<name>{any_of([*ZONES_MIN, *ZONE_NAMES])})\b)\)?"""
 )
 _NOT_A_TIME_AFTER = re.compile(
-    r"(?ix)[ ]?(?:%|percent|people|persons?|items?|units?|pcs|pieces?|copies|pages?|days?|weeks?|months?|years?|hours?|minutes?"
-    r"|eur|usd|gbp|dollars?|euros?|kg|km|stück|personen|seiten|tage|jahre|wochen|monate|stunden|minuten|jours|semaines|pages"
-    r"|personnes|días|semanas|personas|st|nd|rd|th|january|february|march|april|may|june|july|august|september|october"
-    r"|november|december)\b"
+    r"(?ix)[ ]?(?:%|percent|people|persons?|items?|units?|pcs|pieces?|copies|pages?|days?|weeks?|months?|years?|hours?"
+    r"|minutes?|eur|usd|gbp|dollars?|euros?|kg|km|stück|personen|seiten|tage|jahre|wochen|monate|stunden|minuten|jours"
+    r"|semaines|personnes|días|semanas|personas|st|nd|rd|th|january|february|march|april|may|june|july|august|september"
+    r"|october|november|december)\b"
 )
 _SHIFTS = {
     "half past": (0, 30), "quarter past": (0, 15), "quarter to": (-1, 45), "halb": (-1, 30), "viertel nach": (0, 15),
@@ -99,49 +102,52 @@ def _spoken(match: re.Match[str], text: str) -> Time | None:
 
 
 def _written(match: re.Match[str], text: str) -> Time | None:
-    hour = _number(match["ahour"])
-    if hour is None or hour > 23 or (match["ahour"].isalpha() and not (match["lead"] or match["aclock"])):
-        return None
-    minute = int(match["aminute"] or match["aafter"] or 0)
-    half, clock = match["ahalf"], match["aclock"]
-    end_hour, ends = _number(match["bhour"]), match.end()
+    """The time, or range of times, that was written in digits or words; None if the numbers mean something else."""
+    hour, end_hour = _number(match["ahour"]), _number(match["bhour"])
     ranged = end_hour is not None and end_hour <= 24 and _is_range(match)
+    ends = match.end()
     if match["bhour"] and not ranged:
         ends = max(match.end(name) for name in ("ahour", "aminute", "ahalf", "aclock"))
-    said = half or (match["bhalf"] if ranged else None)
-    marked = bool(said or clock or (ranged and match["bclock"]))
-    colon = match["asign"] == ":" or "h" in (match["asign"] or "").lower() or bool(match["asign"] and clock)
-    bare_h = bool(clock) and clock.lower() == "h" and not match["lead"]
-    if not (marked or colon or match["lead"]) or (match["asign"] == "." and not (marked or match["lead"])):
-        return None
-    if (not marked and _NOT_A_TIME_AFTER.match(text, ends)) or (half and hour > 12) or (half and hour == 0):
-        return None
-    if (
-        match["lead"]
-        and match["lead"].strip().lower() in {"de", "from", "von", "ab"}
-        and not (marked or colon or ranged)
-    ):
+    half = match["ahalf"] or (match["bhalf"] if ranged else None)
+    marked = bool(half or match["aclock"] or (ranged and match["bclock"]))
+    colon = (match["asign"] or ".") != "." or bool(match["asign"] and match["aclock"])
+    if hour is None or hour > 23 or not _is_time(match, text[ends : ends + 20], marked, colon, ranged):
         return None
     part = match["part"] if not match["bhour"] or ranged else None
-    bare = not (marked or colon) or "clock" in (clock or "").lower()
-    start, guessed = _in_day(hour, said, part, ambiguous=bare or (colon and hour <= 6 and len(match["ahour"]) == 1))
-    if (
-        half is None
-        and said
-        and ranged
-        and end_hour is not None
-        and _half_hour(hour, said) > _half_hour(end_hour, said)
-    ):
+    bare = not (marked or colon) or "clock" in (match["aclock"] or "").lower()
+    unclear = bare or (colon and hour <= 6 and len(match["ahour"]) == 1)
+    start, guessed = _in_day(hour, half, part, ambiguous=unclear)
+    end = _end_of(match, start, half, part, guessed) if ranged else None
+    if end is not None and half and not match["ahalf"] and end.hour < start:
         start = hour % 12  # 11-1pm begins in the morning
     last, zone = _zone(text, ends)
-    end = None
-    if ranged and end_hour is not None:
-        until, _ = _in_day(end_hour % 24, match["bhalf"] or said, part, ambiguous=guessed and end_hour <= 12)
-        if guessed and until < start:
-            until = (until + 12) % 24
-        end = dt.time(until, int(match["bminute"] or match["bafter"] or 0))
-    sure = bool(said) or (bool(clock) and not bare_h) or (colon and bool(match["lead"]))
+    bare_h = (match["aclock"] or "").lower() == "h" and not match["lead"]
+    sure = bool(half) or bool(match["aclock"] and not bare_h) or (colon and bool(match["lead"]))
+    minute = int(match["aminute"] or match["aafter"] or 0)
     return Time(match.start(), last, dt.time(start, minute), end, zone, sure, guessed)
+
+
+def _is_time(match: re.Match[str], after: str, marked: bool, colon: bool, ranged: bool) -> bool:
+    """Whether the number is a time: it is written as one, or a word before it says so and nothing behind denies it."""
+    lead = (match["lead"] or "").strip().lower()
+    if not (marked or colon or lead) or (match["asign"] == "." and not (marked or lead)):
+        return False
+    if match["ahour"].isalpha() and not (lead or match["aclock"]):
+        return False
+    if match["ahalf"] and not 1 <= int(_number(match["ahour"]) or 0) <= 12:
+        return False
+    if not marked and _NOT_A_TIME_AFTER.match(after):
+        return False
+    return bool(lead not in {"de", "from", "von", "ab"} or marked or colon or ranged)
+
+
+def _end_of(match: re.Match[str], start: int, half: str | None, part: str | None, guessed: bool) -> dt.time:
+    """The end of a range; where its begin was taken for the afternoon, so is it."""
+    hour = (_number(match["bhour"]) or 0) % 24
+    until, _ = _in_day(hour, match["bhalf"] or half, part, ambiguous=guessed and hour <= 12)
+    if guessed and until < start:
+        until = (until + 12) % 24
+    return dt.time(until, int(match["bminute"] or match["bafter"] or 0))
 
 
 def _is_range(match: re.Match[str]) -> bool:
