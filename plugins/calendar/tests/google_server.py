@@ -19,7 +19,7 @@ EVENTS = re.compile(r"/calendar/v3/calendars/([^/]+)/events(?:/([^/]+))?")
 
 
 class GoogleCalendar:
-    """One account with one calendar, 'primary'. ``failures`` are answered first, in order; ``requests`` is what came."""
+    """One account, one calendar: 'primary'. ``failures`` are answered first, in order; ``requests`` is what came."""
 
     def __init__(self) -> None:
         self.events: dict[str, dict[str, Any]] = {}

@@ -19,6 +19,7 @@ from aie_calendar.google_store import GoogleStore
 from aie_calendar.mirror import Mirror, Said
 from aie_calendar.opening import look_into, open_store
 from aie_calendar.store import ChangedMeanwhileError
+from aie_calendar.wording import entry_data
 from plugins.calendar.tests.google_server import (
     FRESH_TOKEN,
     GOOD_TOKEN,
@@ -261,8 +262,8 @@ def test_all_pages_are_read_at_first_and_later(house: House, google: GoogleCalen
 def test_moved_and_cancelled_occurrences_come_with_their_series(house: House, google: GoogleCalendar) -> None:
     google.add("weekly", recurrence=["RRULE:FREQ=WEEKLY;COUNT=4"])
 
-    def at(day: int, hour: int) -> dict[str, str]:
-        return {"dateTime": f"2026-02-{day}T{hour}:00:00+01:00", "timeZone": "Europe/Berlin"}
+    def at(day: int, hour: int, month: int = 2) -> dict[str, str]:
+        return {"dateTime": f"2026-{month:02}-{day:02}T{hour:02}:00:00+01:00", "timeZone": "Europe/Berlin"}
 
     async def follow() -> list[list[str]]:
         mirror = Mirror(house, "work", Said(house.log))
@@ -272,8 +273,8 @@ def test_moved_and_cancelled_occurrences_come_with_their_series(house: House, go
                 original = {"recurringEventId": "weekly", "originalStartTime": at(23, 14)}
                 google.add("weekly_20260223T130000Z", **original, start=at(24, 10), end=at(24, 11), summary="moved")
             if step == 2:
-                google.put({"id": "weekly_20260302T130000Z", "recurringEventId": "weekly", "status": "cancelled",
-                            "originalStartTime": {"dateTime": "2026-03-02T14:00:00+01:00", "timeZone": "Europe/Berlin"}})  # fmt: skip
+                original = {"recurringEventId": "weekly", "originalStartTime": at(2, 14, month=3)}
+                google.put({"id": "weekly_20260302T130000Z", "status": "cancelled", **original})
             house.clock.time += dt.timedelta(minutes=5)
             await mirror.refresh(house.clock.now())
             found = mirror.series["weekly"].occurrences(MONDAY, MONDAY + dt.timedelta(days=60), house.timezone)
@@ -300,8 +301,6 @@ def test_a_time_is_looked_at_without_reading_the_whole_calendar(house: House, go
 def test_the_category_is_read_back(house: House, google: GoogleCalendar) -> None:
     act(house, create_calendar_event(house.settings), **MEETING, category="LinkedIn post")
     found, _ = asyncio.run(look_into(house, ["work"], MONDAY, MONDAY + dt.timedelta(days=60)))
-    from aie_calendar.wording import entry_data
-
     assert entry_data("work", found[0][1], house.timezone)["event_type"] == "linkedin_post"
 
 

@@ -139,6 +139,6 @@ def test_without_an_address_the_next_step_is_named(tmp_path: Path) -> None:
 def test_a_secret_in_the_settings_file_is_refused(tmp_path: Path) -> None:
     table = {"provider": "ics_url", "address": "https://example.com/private/x.ics"}
     house = House(tmp_path / "v", {"calendars": {"feed": table}})
-    with pytest.raises(ConfigError, match="stands in aie.toml, and the vault is no place for secrets") as failed:
+    with pytest.raises(ConfigError, match=r"stands in aie\.toml, and the vault is no place for secrets") as failed:
         open_store(house, "feed")
     assert "private" not in failed.value.message + failed.value.hint

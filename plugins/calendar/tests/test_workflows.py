@@ -14,7 +14,10 @@ import pytest
 
 from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
+from aie_calendar.create import CreateCalendarEvent
+from aie_calendar.reading import read
 from aie_calendar.settings import CalendarSettings
+from aie_calendar.wording import entry_data
 from plugins.calendar.tests.house import BERLIN
 from tests.aie_home import AieHome, until
 from tests.plugin_dists import write_dist
@@ -40,7 +43,8 @@ async def post(params, context):
 
 @hookimpl
 def aie_action_handlers(settings):
-    return [ActionHandler("post_to_linkedin", Post, post, effect=Effect.EXTERNAL, note_kind="LINKEDIN_POST", body_field="content")]
+    kind = {"effect": Effect.EXTERNAL, "note_kind": "LINKEDIN_POST", "body_field": "content"}
+    return [ActionHandler("post_to_linkedin", Post, post, **kind)]
 """
 
 
@@ -89,7 +93,8 @@ def test_an_entry_that_begins_becomes_a_draft_for_linkedin(aie: AieHome) -> None
     with aie.started():
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         text = (
-            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:post-1\r\nSUMMARY:Opening hours\r\nCATEGORIES:linkedin_post\r\n"
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:post-1\r\nSUMMARY:Opening hours\r\n"
+            "CATEGORIES:linkedin_post\r\n"
             f"DTSTART:{now + dt.timedelta(seconds=3):%Y%m%dT%H%M%SZ}\r\nDESCRIPTION:From March on we open at 8.\r\n"
             "X-AIE-IMAGE-PATH:Assets/opening.png\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         )
@@ -138,20 +143,16 @@ def test_the_settings_in_the_readme_are_settings(text: str) -> None:
 
 
 def test_what_the_readme_says_of_parameters_is_all_there_is() -> None:
-    from aie_calendar.create import CreateCalendarEvent
-
     table = [line for line in README.read_text().splitlines() if line.startswith("| `")]
     named = {name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     assert named == set(CreateCalendarEvent.model_fields)
 
 
 def test_a_description_as_in_the_readme_makes_a_post(tmp_path: Path) -> None:
-    from aie_calendar.reading import read
-    from aie_calendar.wording import entry_data
-
     (text,) = blocks("text")
     lines = text.rstrip().replace("\n", "\\n")
-    data = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:20260216T130000Z\nDESCRIPTION:{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
+    entry = f"BEGIN:VEVENT\nUID:a\nDTSTART:20260216T130000Z\nDESCRIPTION:{lines}\nEND:VEVENT"
+    data = f"BEGIN:VCALENDAR\n{entry}\nEND:VCALENDAR\n"
     (series,) = read(data.encode(), BERLIN).series.values()
     found = entry_data("main", series.as_one(BERLIN), BERLIN)
     assert (found["event_type"], found["image_path"], found["post_content"]) == (
