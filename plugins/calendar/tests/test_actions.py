@@ -20,6 +20,7 @@ from aie_calendar import free_time
 from aie_calendar.change import cancel_calendar_event, update_calendar_event
 from aie_calendar.create import create_calendar_event, uid_of
 from aie_calendar.free_time import find_free_time
+from aie_calendar.opening import look_into
 from aie_calendar.settings import CalendarSettings
 from plugins.calendar.tests.house import BERLIN, House, act
 
@@ -127,11 +128,14 @@ def test_other_steps_make_other_appointments(house: House) -> None:
     ("params", "start", "end"),
     [
         ({"date": "2026-02-16", "time": "14:00"}, "2026-02-16T14:00:00+01:00", "2026-02-16T15:00:00+01:00"),
-        ({"date": "2026-02-16", "time": "2:30 pm", "duration": "90m"}, "2026-02-16T14:30:00+01:00", "2026-02-16T16:00:00+01:00"),
+        ({"date": "2026-02-16", "time": "2:30 pm", "duration": "90m"},
+         "2026-02-16T14:30:00+01:00", "2026-02-16T16:00:00+01:00"),
         ({"date": "2026-02-16T14:00"}, "2026-02-16T14:00:00+01:00", "2026-02-16T15:00:00+01:00"),
         ({"date": "2026-07-16T14:00Z"}, "2026-07-16T16:00:00+02:00", "2026-07-16T17:00:00+02:00"),
-        ({"date": "2026-02-16", "time": "14:00", "timezone": "America/New_York"}, "2026-02-16T14:00:00-05:00", "2026-02-16T15:00:00-05:00"),
-        ({"date": "2026-02-16", "time": "14:00", "timezone": "Eastern Standard Time"}, "2026-02-16T14:00:00-05:00", "2026-02-16T15:00:00-05:00"),
+        ({"date": "2026-02-16", "time": "14:00", "timezone": "America/New_York"},
+         "2026-02-16T14:00:00-05:00", "2026-02-16T15:00:00-05:00"),
+        ({"date": "2026-02-16", "time": "14:00", "timezone": "Eastern Standard Time"},
+         "2026-02-16T14:00:00-05:00", "2026-02-16T15:00:00-05:00"),
         ({"date": "2026-02-16"}, "2026-02-16", "2026-02-17"),
         ({"date": "2026-02-16", "time": None, "duration": "1 hour"}, "2026-02-16", "2026-02-17"),
         ({"date": "2026-02-16", "time": " ", "end": "2026-02-18"}, "2026-02-16", "2026-02-19"),
@@ -340,13 +344,14 @@ def test_only_the_version_that_was_meant_is_changed(house: House) -> None:
     assert entries(house)[0]["SUMMARY"] == "By a person"
 
 
-WEEKLY = "UID:w\nSUMMARY:Weekly\nDTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Europe/Berlin:20260302T100000\nRRULE:FREQ=WEEKLY;COUNT=5"
+WEEKLY = (
+    "UID:w\nSUMMARY:Weekly\nDTSTART;TZID=Europe/Berlin:20260302T090000\n"
+    "DTEND;TZID=Europe/Berlin:20260302T100000\nRRULE:FREQ=WEEKLY;COUNT=5"
+)
 
 
 def starts(house: House) -> list[str]:
     """When everything in March and April takes place, one slot after the other."""
-    from aie_calendar.opening import look_into
-
     first, last = dt.datetime(2026, 3, 1, tzinfo=BERLIN), dt.datetime(2026, 5, 1, tzinfo=BERLIN)
     found, problems = asyncio.run(look_into(house, house.settings.all, first, last))
     assert problems == {}

@@ -95,10 +95,16 @@ TABLE = {
     "a zone with three names behind a path": (
         [entry(";TZID=/x/America/Argentina/Buenos_Aires:20260716T140000")], "2026-07-16", "2026-07-17", ["07-16 17:00"],
     ),
-    "a zone in other letters": ([entry(";TZID=europe/berlin:20260716T140000")], "2026-07-16", "2026-07-17", ["07-16 12:00"]),
+    "a zone in other letters": (
+        [entry(";TZID=europe/berlin:20260716T140000")], "2026-07-16", "2026-07-17", ["07-16 12:00"],
+    ),
     "half hours from UTC": ([entry(";TZID=Asia/Kolkata:20260716T140000")], "2026-07-16", "2026-07-17", ["07-16 08:30"]),
-    "three quarters of an hour": ([entry(";TZID=Asia/Kathmandu:20260716T140000")], "2026-07-16", "2026-07-17", ["07-16 08:15"]),
-    "across the date line": ([entry(";TZID=Pacific/Kiritimati:20260717T010000")], "2026-07-16", "2026-07-17", ["07-16 11:00"]),
+    "three quarters of an hour": (
+        [entry(";TZID=Asia/Kathmandu:20260716T140000")], "2026-07-16", "2026-07-17", ["07-16 08:15"],
+    ),
+    "across the date line": (
+        [entry(";TZID=Pacific/Kiritimati:20260717T010000")], "2026-07-16", "2026-07-17", ["07-16 11:00"],
+    ),
     # --- both changes of the clocks
     "daily, over spring forward in Berlin": (
         [entry(f"{DE}20260328T090000", "RRULE:FREQ=DAILY;COUNT=3")], "2026-03-01", "2026-04-30",
@@ -141,7 +147,10 @@ TABLE = {
         ["03-28", "03-29", "03-30"],
     ),
     # --- rules
-    "COUNT": ([entry("20260101T090000Z", "RRULE:FREQ=DAILY;COUNT=2")], "2026-01-01", "2026-02-01", ["01-01 09:00", "01-02 09:00"]),
+    "COUNT": (
+        [entry("20260101T090000Z", "RRULE:FREQ=DAILY;COUNT=2")], "2026-01-01", "2026-02-01",
+        ["01-01 09:00", "01-02 09:00"],
+    ),
     "UNTIL is included": (
         [entry("20260101T090000Z", "RRULE:FREQ=DAILY;UNTIL=20260103T090000Z")], "2026-01-01", "2026-02-01",
         ["01-01 09:00", "01-02 09:00", "01-03 09:00"],
@@ -154,7 +163,10 @@ TABLE = {
         [entry(";VALUE=DATE:20260101", "RRULE:FREQ=DAILY;UNTIL=20260103")], "2026-01-01", "2026-02-01",
         ["01-01", "01-02", "01-03"],
     ),
-    "an interval": ([entry("20260101T090000Z", "RRULE:FREQ=DAILY;INTERVAL=10")], "2026-01-05", "2026-01-25", ["01-11 09:00", "01-21 09:00"]),
+    "an interval": (
+        [entry("20260101T090000Z", "RRULE:FREQ=DAILY;INTERVAL=10")], "2026-01-05", "2026-01-25",
+        ["01-11 09:00", "01-21 09:00"],
+    ),
     "every second week on two days": (
         [entry("20260105T090000Z", "RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR")], "2026-01-05", "2026-01-25",
         ["01-05 09:00", "01-09 09:00", "01-19 09:00", "01-23 09:00"],
@@ -190,7 +202,9 @@ TABLE = {
     "a birthday on the 29th of February": (
         [entry(";VALUE=DATE:20240229", "RRULE:FREQ=YEARLY")], "2025-01-01", "2029-01-01", ["02-29"],
     ),
-    "a birthday since 1931": ([entry(";VALUE=DATE:19310407", "RRULE:FREQ=YEARLY")], "2026-01-01", "2027-01-01", ["04-07"]),
+    "a birthday since 1931": (
+        [entry(";VALUE=DATE:19310407", "RRULE:FREQ=YEARLY")], "2026-01-01", "2027-01-01", ["04-07"],
+    ),
     "Thanksgiving": (
         [entry(f"{NY}20251127T120000", "RRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=4TH")], "2026-01-01", "2027-01-01",
         ["11-26 17:00"],

@@ -188,7 +188,8 @@ def test_what_proved_slow_is_not_tried_again_and_cheap_entries_come_first(monkey
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from([
     "BEGIN:VEVENT", "END:VEVENT", "BEGIN:VALARM", "END:VALARM", "BEGIN:VTIMEZONE", "END:VTIMEZONE", "UID:x", "TZID:Z",
-    "DTSTART:20260210T090000Z", "DTSTART;TZID=Z:20260210T090000", "DTEND:x", "RRULE:FREQ=DAILY;COUNT=3", "RRULE:", "EXDATE:1",
+    "DTSTART:20260210T090000Z", "DTSTART;TZID=Z:20260210T090000", "DTEND:x", "RRULE:FREQ=DAILY;COUNT=3", "RRULE:",
+    "EXDATE:1",
     "RECURRENCE-ID:20260210T090000Z", "SUMMARY", ":", ";", " folded", "DURATION:P", "TRIGGER:-PT5M", "END:VCALENDAR",
 ]), max_size=25))  # fmt: skip
 def test_no_arrangement_of_lines_breaks_the_reader_or_hides_the_good_entry(lines: list[str]) -> None:

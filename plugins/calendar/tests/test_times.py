@@ -61,8 +61,8 @@ def test_a_time_of_day_that_cannot_be_read_is_refused_with_an_example(text: str)
     [
         ("2026-02-16", dt.date(2026, 2, 16)),
         ("20260216", dt.date(2026, 2, 16)),
-        ("2026-02-16T14:00", dt.datetime(2026, 2, 16, 14)),
-        ("2026-02-16 14:00:30", dt.datetime(2026, 2, 16, 14, 0, 30)),
+        ("2026-02-16T14:00", dt.datetime(2026, 2, 16, 14)),  # noqa: DTZ001
+        ("2026-02-16 14:00:30", dt.datetime(2026, 2, 16, 14, 0, 30)),  # noqa: DTZ001
         ("2026-02-16T14:00Z", dt.datetime(2026, 2, 16, 14, tzinfo=dt.UTC)),
     ],
 )

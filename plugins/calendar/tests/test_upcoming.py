@@ -100,17 +100,21 @@ def test_an_entry_is_told_at_its_start_once(watch: Watch) -> None:
 
 def test_the_event_says_all_about_the_entry(watch: Watch) -> None:
     watch.put(
-        "a", "DTEND:20260216T140000Z", "CATEGORIES:LinkedIn Post,Marketing", "LOCATION:Room 2", "ATTENDEE;CN=Ann:mailto:ann@example.com",
-        "DESCRIPTION:<p>We <b>open</b> at 8.</p><p>Come by\\, all!</p>\\nimage_path: Assets/opening.png", "ORGANIZER:MAILTO:bo@example.com",
+        "a", "DTEND:20260216T140000Z", "CATEGORIES:LinkedIn Post,Marketing", "LOCATION:Room 2",
+        "ATTENDEE;CN=Ann:mailto:ann@example.com",
+        "DESCRIPTION:<p>We <b>open</b> at 8.</p><p>Come by\\, all!</p>\\nimage_path: Assets/opening.png",
+        "ORGANIZER:MAILTO:bo@example.com",
     )  # fmt: skip
     watch.at("02-16T13:00", "02-16T14:00")
     (event,) = watch.house.events
     assert (event.event_type, event.source, event.timestamp) == ("calendar_event", "", "")
     assert event.data == {
-        "event_type": "linkedin_post", "title": "a", "start": "2026-02-16T14:00:00+01:00", "end": "2026-02-16T15:00:00+01:00",
+        "event_type": "linkedin_post", "title": "a", "start": "2026-02-16T14:00:00+01:00",
+        "end": "2026-02-16T15:00:00+01:00",
         "all_day": False, "location": "Room 2",
         "description": "We open at 8.\n\nCome by, all!\n\nimage_path: Assets/opening.png",
-        "post_content": "We open at 8.\n\nCome by, all!", "image_path": "Assets/opening.png", "calendar": "main", "uid": "a",
+        "post_content": "We open at 8.\n\nCome by, all!", "image_path": "Assets/opening.png", "calendar": "main",
+        "uid": "a",
         "occurrence": None, "categories": ["LinkedIn Post", "Marketing"], "attendees": ["ann@example.com"],
         "organizer": "bo@example.com", "status": "confirmed", "phase": "start", "lead_minutes": 0,
         "due_at": "2026-02-16T13:00:00+00:00", "late": False,
@@ -128,7 +132,8 @@ def test_properties_of_ours_win_over_category_and_description(watch: Watch) -> N
     )
     watch.put("b", "DESCRIPTION:event_type: linkedin_post\\nHello from a phone")
     watch.at("02-16T13:00", "02-16T14:00")
-    assert [(one.data["event_type"], one.data["post_content"], one.data["image_path"]) for one in watch.house.events] == [
+    data = [event.data for event in watch.house.events]
+    assert [(one["event_type"], one["post_content"], one["image_path"]) for one in data] == [
         ("linkedin_post", "Hello", "a.png"), ("linkedin_post", "Hello from a phone", None),
     ]  # fmt: skip
 
@@ -306,7 +311,7 @@ def test_the_source_itself_runs_until_it_is_cancelled(watch: Watch) -> None:
 
     async def run() -> None:
         task = asyncio.create_task(Upcoming(Mirrors()).run(watch.house))
-        while not watch.house.events:
+        while not watch.house.events:  # noqa: ASYNC110 - it only has to be let run
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -97,7 +97,7 @@ class Changes:
         async with self.mirrors.used(context, context.log):
             while True:
                 await self.look(context)
-                await context.clock.sleep(LOOK_S)
+                await context.clock.sleep(min(LOOK_S, context.settings.look_every_s))
 
     async def look(self, context: SourceContext) -> None:
         """One look at all calendars."""

@@ -170,6 +170,11 @@ class CalendarSettings(BaseModel):
         return self.calendars or {DEFAULT_NAME: OneCalendar()}
 
     @property
+    def look_every_s(self) -> float:
+        """How often there is a calendar to look at."""
+        return min(one.look_every_s for one in self.all.values())
+
+    @property
     def usual(self) -> str:
         """The calendar that is written to when nobody says which; '' when all can only be read."""
         return self.calendar or next((name for name, one in self.all.items() if one.writable), "")

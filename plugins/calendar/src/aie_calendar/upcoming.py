@@ -71,7 +71,9 @@ class Upcoming:
             while True:
                 next_at = await self.look(context)
                 now = context.clock.now()
-                wait_s = LOOK_S if next_at is None else min(LOOK_S, (next_at - now).total_seconds())
+                wait_s = min(LOOK_S, context.settings.look_every_s)
+                if next_at is not None:
+                    wait_s = min(wait_s, (next_at - now).total_seconds())
                 await context.clock.sleep(max(0.2, wait_s))
 
     async def look(self, context: SourceContext) -> datetime | None:
