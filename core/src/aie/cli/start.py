@@ -151,9 +151,10 @@ def _opening(orchestrator: AsyncOrchestrator) -> Iterator[str]:
         if info.state is PluginState.BROKEN:
             yield f"  the plugin {info.name} is broken: {info.reason}; {info.hint}"
     yield "Watching"
-    for offer in registry.sources():
-        if offer.item.watching:
-            yield f"  {offer.item.name:<14} {offer.item.watching}"
+    watching = [offer.item for offer in registry.sources() if offer.item.watching]
+    width = max((len(source.name) for source in watching), default=0)
+    for source in watching:
+        yield f"  {source.name:<{width}}  {source.watching}"
     schedules, problems = schedules_of(shelf, registry, config)
     for schedule in schedules:
         coming = next_times(schedule, datetime.now(UTC), 1)
