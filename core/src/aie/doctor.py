@@ -262,7 +262,8 @@ async def _look_at(
     if record is None and offer.item.used is None:
         return [Finding(Level.WARN, "not connected", again)]
     findings = []
-    if record is not None and record.trouble:
+    asks = not offline and offer.item.check is not None  # then it says itself what does not work
+    if record is not None and record.trouble and not asks:
         findings.append(Finding(Level.FAIL, record.trouble, again))
     if record is not None and record.expires_at is not None:
         left_days = (record.expires_at - now).total_seconds() / 86_400

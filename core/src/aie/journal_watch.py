@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -44,9 +46,16 @@ async def read_through(path: Path, *, larger: bool) -> None:
         raise
 
 
-async def keep_in_place(path: Path, clock: Clock) -> None:
-    """Notice when the journal is deleted or replaced under the engine, which SQLite does not; ends by raising so."""
-    own = now = identity(path)
+def keep_in_place(path: Path, clock: Clock) -> Coroutine[Any, Any, None]:
+    """Notice when the journal is deleted or replaced under the engine, which SQLite does not; ends by raising so.
+
+    Which file it is about is looked up at once, while it can be.
+    """
+    return _keep_in_place(path, identity(path), clock)
+
+
+async def _keep_in_place(path: Path, own: tuple[int, int] | None, clock: Clock) -> None:
+    now = own
     trouble = ""
     while now == own:
         await clock.sleep(LOOK_S)

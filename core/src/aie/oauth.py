@@ -54,7 +54,7 @@ async def authorize(desk: ConnectDesk, service: OAuthService, client_id: str, cl
     address, state = client.create_authorization_url(service.authorize_url, code_verifier=verifier, **service.more)
     try:
         desk.say("Open this page, and agree to what aie asks for:")
-        desk.open_page(address)
+        await asyncio.to_thread(desk.open_page, address)  # a browser may not come back before it is closed
         if server is None:
             desk.say(f"The browser then goes to an address that begins with {redirect} and may not find it.")
             back = await asyncio.to_thread(desk.ask, "address", "Paste that whole address")

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aie.credentials import ConnectionRecord
-from aie_linkedin import pages, reminders, scheduled
+from aie_linkedin import pages, scheduled
 from aie_linkedin.post import PostToLinkedin
 from aie_linkedin.publishing import Publisher
 from plugins.linkedin.tests.house import MONDAY, Clock, House
@@ -200,30 +199,3 @@ def test_a_page_that_may_not_be_read_is_told_once(
         "'Not enough permissions to access: posts.FINDER-author'. add the product 'Community Management API' to the "
         "app (it gives r_organization_social), then: aie connect linkedin"
     )
-
-
-# --- the end of the access ---------------------------------------------------------------------------------------
-
-
-def test_notes_come_14_7_and_1_days_before_the_access_ends(house: House) -> None:
-    ends = MONDAY + 60 * DAY
-    house.credentials.note(expires_at=ends)
-    for days_left in (60, 15, 14, 13.5, 8, 7, 3, 1, 0.5, -1):
-        run(reminders, house, now=ends - days_left * DAY)
-    notes = sorted(path.name for path in (house.vault / "Inbox").iterdir())
-    assert notes == [f"NOTIFICATION_linkedin-access-ends-2026-04-10_{days}-days.md" for days in (1, 14, 7)]
-    text = (house.vault / "Inbox" / notes[2]).read_text()
-    assert "ends on 2026-04-10, in 7 days." in text
-    assert "    aie connect linkedin\n" in text
-
-
-def test_a_reminder_that_was_thrown_away_does_not_come_back_but_the_next_end_is_told(house: House) -> None:
-    house.credentials.note(expires_at=MONDAY + 7 * DAY)
-    run(reminders, house, sleeps=2)
-    (note,) = (house.vault / "Inbox").iterdir()
-    note.unlink()
-    run(reminders, house)
-    assert list((house.vault / "Inbox").iterdir()) == []
-    house.credentials.save({}, ConnectionRecord(expires_at=MONDAY + 67 * DAY))
-    run(reminders, house, now=MONDAY + 60 * DAY)
-    assert len(list((house.vault / "Inbox").iterdir())) == 1

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from aie.actions import ActionHandler, Effect
+from aie.actions import LOCKED_BY_DEFAULT, ActionHandler, Effect
 from aie.approvals import ApprovalChannel
 from aie.connections import Connection, Inspection
 from aie.errors import EventError
@@ -79,7 +79,11 @@ def _check_handler(handler: Any) -> tuple[str, str]:
     for field in ("look_up", "preview", "facts"):
         if getattr(handler, field) is not None and not callable(getattr(handler, field)):
             return f"has a {field} that cannot be called", f"set {field} to a function, or None"
-    named = [handler.title_field, handler.body_field, *sorted(handler.locked_fields or ())]
+    named = [
+        handler.title_field,
+        handler.body_field,
+        *sorted((handler.locked_fields or frozenset()) - LOCKED_BY_DEFAULT),
+    ]
     for parameter in named:
         if parameter is not None and parameter not in handler.params.model_fields:
             fields = ", ".join(handler.params.model_fields) or "none"

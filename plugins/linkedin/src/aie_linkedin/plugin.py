@@ -14,7 +14,6 @@ from aie_linkedin.commenting import comment_on_linkedin, delete_linkedin_post
 from aie_linkedin.connecting import connection
 from aie_linkedin.pages import pages_source
 from aie_linkedin.publishing import Publisher, post_to_linkedin
-from aie_linkedin.reminders import reminders_source
 from aie_linkedin.scheduled import scheduled_source
 from aie_linkedin.settings import LinkedinSettings
 
@@ -26,7 +25,7 @@ def aie_settings() -> type[BaseModel]:
 
 @hookimpl
 def aie_event_sources(settings: LinkedinSettings) -> Sequence[EventSource]:
-    sources = [scheduled_source(settings), reminders_source()]
+    sources = [scheduled_source(settings)]
     return [*sources, pages_source(settings)] if settings.organizations else sources
 
 

@@ -82,7 +82,6 @@ class LinkedinSettings(BaseModel):
     late_days: int = Field(
         default=7, ge=0, le=365, description="notes whose date is longer ago than this are left alone"
     )
-    inbox: Folder = Field(default="Inbox", description="where a note appears 14, 7 and 1 days before the access ends")
     redirect_port: int = Field(
         default=8765,
         ge=1,
