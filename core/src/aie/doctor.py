@@ -112,11 +112,19 @@ def missing_actions(workflow: Workflow, registry: Registry) -> list[PluginError]
     return problems
 
 
-def missing_source(workflow: Workflow, registry: Registry) -> str:
-    """The package that would bring this workflow's events; '' if a source for them is here, or none is known."""
-    if any(workflow.trigger_event in offer.item.event_types for offer in registry.sources()):
-        return ""
-    return Catalogue.load().event_types.get(workflow.trigger_event, "")
+def missing_source(workflow: Workflow, registry: Registry) -> tuple[str, str]:
+    """Why this workflow's events do not come, and the next step; both '' if they do, or if nobody knows a source."""
+    event_type, catalogue = workflow.trigger_event, Catalogue.load()
+    package = catalogue.event_types.get(event_type, "")
+    if not package or any(event_type in offer.item.event_types for offer in registry.sources()):
+        return "", ""
+    plugin = next(name for name, its in catalogue.plugins.items() if its == package)
+    if any(info.name == plugin and info.state is PluginState.OK for info in registry.plugins):
+        return (
+            f"{plugin} brings no {event_type} events before it is connected",
+            f"aie connect {plugin}, or hand them in with aie emit",
+        )
+    return f"nothing installed brings {event_type} events", f"pip install {package}, or hand them in with aie emit"
 
 
 def schedules_of(shelf: Shelf, registry: Registry, config: Config) -> tuple[list[Schedule], list[str]]:
@@ -326,10 +334,9 @@ def _workflows(shelf: Shelf, registry: Registry) -> Iterator[Check]:
         missing = missing_actions(workflow, registry)
         for error in missing:
             yield Check("workflow", Level.WARN, f"{workflow_id}: {error.message}", error.hint)
-        package = "" if missing else missing_source(workflow, registry)
-        if package:
-            message = f"{workflow_id}: nothing installed brings {workflow.trigger_event} events"
-            yield Check("workflow", Level.WARN, message, f"pip install {package}, or hand them in with aie emit")
+        why, hint = ("", "") if missing else missing_source(workflow, registry)
+        if why:
+            yield Check("workflow", Level.WARN, f"{workflow_id}: {why}", hint)
 
 
 def _schedules(shelf: Shelf, registry: Registry, config: Config, now: datetime) -> Iterator[Check]:

@@ -188,11 +188,9 @@ def _shelf_lines(orchestrator: AsyncOrchestrator, shelf: Shelf) -> Iterator[str]
         missing = missing_actions(workflow, orchestrator.registry)
         for error in missing:
             advice[error.message, error.hint].append(workflow.workflow_id)
-        package = "" if missing else missing_source(workflow, orchestrator.registry)
-        if package:
-            advice[f"nothing installed brings {workflow.trigger_event}", f"pip install {package}, or aie emit"].append(
-                workflow.workflow_id
-            )
+        why, hint = ("", "") if missing else missing_source(workflow, orchestrator.registry)
+        if why:
+            advice[why, hint].append(workflow.workflow_id)
     for (message, hint), names in sorted(advice.items()):
         yield f"  {', '.join(sorted(names))}: {message}"
         yield f"      → {hint}"

@@ -168,10 +168,9 @@ class _Sheet:
     def _lacking(self, workflow: Workflow) -> Iterator[Reason]:
         for error in missing_actions(workflow, self.registry):
             yield Reason("blocked", error.message, error.hint)
-        package = missing_source(workflow, self.registry)
-        if package:
-            hint = f"pip install {package}, or hand them in with aie emit"
-            yield Reason("no_source", f"nothing installed brings {workflow.trigger_event} events", hint)
+        why, hint = missing_source(workflow, self.registry)
+        if why:
+            yield Reason("no_source", why, hint)
 
     def _engine(self, workflow: Workflow) -> Iterator[Reason]:
         if engine_at_work(self.config.state_dir):
