@@ -100,7 +100,7 @@ def test_a_note_is_still_good_after_its_run_was_moved(aie: AieHome) -> None:
     aie("emit", "expense_recorded", "--id", "e1")
     aie.workflow("w", [ASK, {**FILE, "parameters": {"path": "Out/b.md", "content": "moved"}}])
     aie("runs", "migrate", runs(aie)[0]["run_id"])
-    (note,) = (aie.vault / "Pending_Approval").glob("*.md")
+    (note,) = (aie.vault / "Pending_Approval").glob("APPROVAL_*.md")
     note.rename(aie.vault / "Approved" / note.name)
     with aie.started():
         until((aie.vault / "Out" / "b.md").exists, "the file of the moved run")

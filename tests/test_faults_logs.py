@@ -132,7 +132,7 @@ def test_a_locale_without_umlauts_loses_none(aie: AieHome) -> None:
     with aie.started() as running:
         assert "Grüße 😀 Jörg" in aie("emit", "expense_recorded", "name=Jörg").out
         running.says("asks you  Grüße 😀 Jörg")
-        until(lambda: list((aie.vault / "Pending_Approval").glob("*.md")), "the note of the request")
+        until(lambda: list((aie.vault / "Pending_Approval").glob("APPROVAL_*.md")), "the note of the request")
         assert running.stop()[0] == 0
         assert running.err.read_text() == ""
     assert aie("approvals", "list", "--json").record["title"] == "Grüße 😀 Jörg"
