@@ -33,7 +33,7 @@ class Stuck:
 
 @pytest.fixture
 def aie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AieHome:
-    monkeypatch.setattr("aie.engine.STOP_WITHIN_S", 0.01)  # nothing that is stuck is waited for
+    monkeypatch.setattr("aie.driver.STOP_WITHIN_S", 0.01)  # nothing that is stuck is waited for
     aie = AieHome(tmp_path).with_vault()
     (aie.vault / "aie.toml").write_text("starts_per_minute = 0\n")
     aie.workflow("w", [{"action_type": "emit_event", "parameters": OUT}])
