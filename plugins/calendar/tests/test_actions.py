@@ -158,7 +158,7 @@ def test_loose_forms_are_understood(house: House, params: dict[str, Any], start:
         ({"date": "2026-02-16", "attendees": ["Ann"]}, "is not a mail address; write"),
         ({"date": "2026-02-16", "reminders": ["soon"]}, "is not a length of time; write"),
         ({"date": "2026-02-16", "title": ""}, "at least 1 character"),
-        ({"date": None}, "valid string"),
+        ({"date": None}, "there is no date; give the step a condition"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_an_example(house: House, params: dict[str, Any], why: str) -> None:

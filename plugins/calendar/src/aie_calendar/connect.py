@@ -32,7 +32,7 @@ def calendar_connection() -> Connection:
         connect=_connect,
         check=_check,
         used=lambda settings: any(one.provider != "ics" for one in settings.all.values()),
-        summary="calendars: a folder, a subscription, CalDAV or Google",
+        summary="calendars on servers and feeds",
     )
 
 

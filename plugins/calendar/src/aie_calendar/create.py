@@ -58,7 +58,14 @@ def _minutes(value: object) -> object:
     return value
 
 
-Day = Annotated[str, readable(read_day)]
+def _given(value: object) -> object:
+    """A mail in which no date was found has none: that is said in words."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError("there is no date; give the step a condition, or write such as '2026-02-16'")
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_given), readable(read_day)]
 Time = Annotated[str | None, BeforeValidator(_blank_is_nothing)]
 Length = Annotated[str | None, BeforeValidator(_blank_is_nothing)]
 Address = Annotated[str, AfterValidator(_address)]
