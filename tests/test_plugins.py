@@ -659,6 +659,7 @@ class Settings(BaseModel):
     limit: int = 5
     password: SecretStr | None = None
     server: Server = Server()
+    shops: dict[str, Server] = {}
 
 
 class WithSettings:
@@ -736,6 +737,12 @@ LISTS = "aie plugins show mine lists the settings"
             {},
             "[plugins.mine] server.token is a secret, and the vault is no place for secrets",
             "take it out of aie.toml and set the environment variable AIE_MINE__SERVER__TOKEN",
+        ),
+        (
+            {"shops": {"one": {"token": "hunter2!"}}},
+            {},
+            "[plugins.mine] shops.one.token is a secret, and the vault is no place for secrets",
+            "take it out of aie.toml and set the environment variable AIE_MINE__SHOPS__ONE__TOKEN",
         ),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
@@ -22,8 +22,8 @@ def checked_settings(plugin: str, model: type[BaseModel] | None, config: Config)
             raise _wrong(plugin, (key,), config, "is set, and the plugin has no settings", "take it out")
         return None
     _refuse_unknown(plugin, model, table, config)
-    for path in _secret_fields(model):
-        if _lookup(config.tables.get(plugin, {}), path) is not None:
+    for field in _secret_fields(model):
+        for path in _places(config.tables.get(plugin, {}), field):
             variable = "__".join((f"AIE_{plugin}", *path)).upper()
             hint = f"take it out of {FILE_NAME} and set the environment variable {variable}"
             raise _wrong(plugin, path, config, "is a secret, and the vault is no place for secrets", hint)
@@ -74,11 +74,15 @@ def _first_of(error: ValidationError, plugin: str, model: type[BaseModel], confi
 
 def _shown(value: object, path: tuple[str | int, ...], model: type[BaseModel]) -> str:
     """The value for people; of a secret, or of what may hold one, only the type."""
-    secret = any(path[: len(field)] == field for field in _secret_fields(model))
+    secret = any(_is_within(path, field) for field in _secret_fields(model))
     named = any(isinstance(part, str) and _SECRET_NAME.search(part) for part in path)
     if secret or named or not path or not isinstance(value, (str, int, float, type(None))):
         return f"a {type(value).__name__}"
     return one_line(repr(value))
+
+
+def _is_within(path: tuple[str | int, ...], field: tuple[str, ...]) -> bool:
+    return len(path) >= len(field) and all(wanted in ("*", part) for part, wanted in zip(path, field, strict=False))
 
 
 def _wrong(plugin: str, path: tuple[str | int, ...], config: Config, problem: str, hint: str) -> BrokenPluginError:
@@ -88,22 +92,33 @@ def _wrong(plugin: str, path: tuple[str | int, ...], config: Config, problem: st
     return BrokenPluginError(f"{key} {problem}", where=where, hint=hint)
 
 
-def _lookup(table: Mapping[str, Any], path: tuple[str, ...]) -> object:
-    value: Any = table
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+def _places(value: Any, field: tuple[str, ...], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where the field stands in a table and has a value; ``*`` in it is any key."""
+    if not field:
+        if value is not None:
+            yield at
+    elif isinstance(value, Mapping):
+        for key in list(value) if field[0] == "*" else [field[0]]:
+            yield from _places(value.get(key), field[1:], (*at, key))
 
 
 def _secret_fields(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
-    """The paths of all secret fields, those of models within it included."""
+    """The paths of all secret fields, those of models within it included; ``*`` is any key of a table of them."""
     for name, field in model.model_fields.items():
         key = field.validation_alias if isinstance(field.validation_alias, str) else name
         for kind in _parts(field.annotation):
             if kind in (SecretStr, SecretBytes):
                 yield (key,)
             elif isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not model:
-                yield from ((key, *inner) for inner in _secret_fields(kind))
+                outer = (key, "*") if _is_table_of(field.annotation, kind) else (key,)
+                yield from ((*outer, *inner) for inner in _secret_fields(kind))
+
+
+def _is_table_of(annotation: Any, kind: type) -> bool:
+    """Whether the annotation, or a part of it, is ``dict[str, kind]``."""
+    if get_origin(annotation) in (dict, Mapping):
+        return kind in _parts(annotation)
+    return any(_is_table_of(part, kind) for part in get_args(annotation))
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
