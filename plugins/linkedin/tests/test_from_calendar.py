@@ -1,4 +1,4 @@
-"""From an entry in a calendar file to a post, with the workflow of the original system and the calendar plugin beside."""
+"""From an entry in a calendar file to a post: the original workflow, with the calendar plugin beside."""
 
 from __future__ import annotations
 
