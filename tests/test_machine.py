@@ -102,6 +102,22 @@ def test_steps_run_top_to_bottom_one_at_a_time() -> None:
     assert advance(run).status is RunStatus.SUCCEEDED
 
 
+def test_a_service_that_cannot_be_asked_whether_it_happened_is_asked_again_for_a_day() -> None:
+    def looked(run: Run, outcome: machine.CallOutcome, now: datetime) -> Run:
+        (call,) = advance(run, now=now).calls
+        assert call.look_up
+        return machine.settle(run, call, outcome, traits_of("book"), now, 0.0)
+
+    run = settled(run_of(step("book", id="b")), Unknown({"error": "cut off"}))
+    away, later = Failure({"error": "away"}, retryable=True), NOW + timedelta(minutes=1)
+    waiting = looked(run, away, NOW)
+    following = advance(waiting)
+    assert (following.status, following.calls, following.wake_at) == (RunStatus.WAITING, (), later)
+    assert statuses(looked(waiting, machine.Looked(True, {"id": 1}), later)) == {"b": "succeeded"}
+    assert statuses(looked(waiting, away, NOW + timedelta(days=1))) == {"b": "uncertain"}
+    assert statuses(looked(waiting, Failure({"error": "no"}), later)) == {"b": "uncertain"}
+
+
 def test_a_false_condition_skips_its_step() -> None:
     run = run_of(step("note", condition="event.data.amount > 5"), step("note"), data={"amount": 1})
     following = advance(run)

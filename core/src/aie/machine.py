@@ -52,6 +52,9 @@ class Traits(Protocol):
         ...
 
 
+LOOK_AGAIN_S = 60.0  # between two looks at a service that does not answer
+LOOK_FOR = timedelta(days=1)  # after the attempt; then a person is asked
+
 TraitsOf = Callable[[str], Traits]
 """Gives the traits of an action type; :class:`PluginError` when it is not there."""
 
@@ -131,6 +134,9 @@ def settle(run: Run, call: Call, outcome: CallOutcome, traits: Traits, now: date
             after = record(StepStatus.SUCCEEDED, result=result)
         case Looked(False):
             after = record(StepStatus.RETRYING, wake_at=now)
+        case Failure(error, True, after_s) if call.look_up and before is not None and now - before.at < LOOK_FOR:
+            wake_at = now + timedelta(seconds=max(LOOK_AGAIN_S, after_s or 0.0))
+            after = replace(before, error=error, wake_at=wake_at)
         case Failure(error) | Unknown(error) if call.look_up:
             after = uncertain(error)
         case Failure(error, retryable, retry_after_s):
@@ -465,6 +471,9 @@ class _Walk(Struct, eq=False):
             self.wakes.append(self.now + timedelta(minutes=5))  # the plugin may come back
             return record
         if record.status is StepStatus.STARTED:
+            if record.wake_at is not None and not due:
+                self.wakes.append(record.wake_at)
+                return record
             return self._recover(step, traits, record)
         if record.status is StepStatus.APPROVED and not _is_what_was_approved(self.run, record):
             params = record.params or {}
@@ -602,6 +611,7 @@ _PARKED = (
     (StepStatus.ASKED, RunStatus.ASKING),
     (StepStatus.WAITING, RunStatus.WAITING),
     (StepStatus.RETRYING, RunStatus.WAITING),
+    (StepStatus.STARTED, RunStatus.WAITING),  # for a service that is asked again whether it happened
     (StepStatus.APPROVED, RunStatus.BLOCKED),
 )
 
