@@ -4,14 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CORE := build/core-venv
-CORE_STAMP := $(CORE)/.installed
 BENCH := build/bench-venv
 BENCH_STAMP := $(BENCH)/.installed
 PROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 ALONE := core plugins/vault
-INTEGRATIONS := $(filter-out $(ALONE),$(PACKAGES))
+NAMES := core $(notdir $(filter-out $(ALONE),$(PACKAGES)))
+APART := $(NAMES:%=build/%-venv/.installed)
 UV := 0.13.9
 COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url $(UPGRADE)
@@ -26,11 +25,18 @@ setup: $(STAMP) ## install everything into .venv, once; again when a dependency 
 demo: $(STAMP) ## see the five shipped workflows at work, in a scratch vault
 	$(BIN)/python -m tests.demo
 
-# Core and vault are tested without the integrations, as somebody has them who installed no more. 5: nothing to run.
-test: $(STAMP) $(CORE_STAMP) ## run all tests; make test ARGS="-k approvals" runs some
-	$(CORE)/bin/python -m pytest $(ARGS) || { code=$$?; [ $$code = 5 ] && [ -n '$(ARGS)' ] || exit $$code; }
-	$(BIN)/python -m pytest $(addsuffix /tests,$(INTEGRATIONS)) $(ARGS) \
-		|| { code=$$?; [ $$code = 5 ] && [ -n '$(ARGS)' ] || exit $$code; }
+# Core with vault, and each integration beside these two, have an environment of their own: somebody may install no more.
+test: $(STAMP) $(APART) ## run all tests; make test ARGS="-k approvals" runs some
+	@set -e; for name in $(NAMES) together; do \
+		python=build/$$name-venv/bin/python; \
+		case $$name in \
+			core) paths="tests plugins/vault/tests --ignore=tests/together";; \
+			together) paths=tests/together; python=$(BIN)/python;; \
+			*) paths=plugins/$$name/tests;; \
+		esac; \
+		echo "$$python -m pytest $$paths $(ARGS)"; \
+		$$python -m pytest $$paths $(ARGS) || { code=$$?; [ $$code = 5 ] && [ -n '$(ARGS)' ] || exit $$code; }; \
+	done  # 5: none of what ARGS asks for is there
 
 check: $(STAMP) ## lint, formatting, types and who may import whom
 	$(BIN)/ruff check
@@ -55,10 +61,11 @@ constraints: ## write constraints*.txt anew from constraints*.in; UPGRADE=--upgr
 	$(COMPILE) --output-file constraints.txt constraints.in
 	$(COMPILE) --constraints constraints.txt --output-file constraints-bench.txt constraints-bench.in
 
-$(STAMP): WANTED := $(PACKAGES)
-$(CORE_STAMP) $(BENCH_STAMP): WANTED := $(ALONE)
+$(STAMP): WANTED = $(PACKAGES)
+$(BENCH_STAMP): WANTED = $(ALONE)
+build/%-venv/.installed: WANTED = $(ALONE) $(filter plugins/$*,$(PACKAGES))
 $(BENCH_STAMP): constraints-bench.txt
-$(STAMP) $(CORE_STAMP) $(BENCH_STAMP): constraints.txt pyproject.toml $(PROJECTS)
+$(STAMP) $(APART) $(BENCH_STAMP): constraints.txt pyproject.toml $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "aie needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.12 setup" >&2; exit 1; }
 	$(PYTHON) -m venv $(@D)
