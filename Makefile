@@ -63,7 +63,7 @@ constraints: ## write constraints*.txt anew from constraints*.in; UPGRADE=--upgr
 
 $(STAMP): WANTED = $(PACKAGES)
 $(BENCH_STAMP): WANTED = $(ALONE)
-build/%-venv/.installed: WANTED = $(ALONE) $(filter plugins/$*,$(PACKAGES))
+$(APART): WANTED = $(ALONE) $(filter plugins/$(patsubst build/%-venv/.installed,%,$@),$(PACKAGES))
 $(BENCH_STAMP): constraints-bench.txt
 $(STAMP) $(APART) $(BENCH_STAMP): constraints.txt pyproject.toml $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
