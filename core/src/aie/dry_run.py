@@ -7,11 +7,11 @@ count as approved, and waits as over.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +20,13 @@ from pydantic import BaseModel
 
 from aie import machine
 from aie.act import BoundTraits
-from aie.actions import ActionContext, Outcome
+from aie.actions import Outcome
 from aie.builtin.flow import WAIT
 from aie.config import Config
 from aie.errors import AieError, ConditionError, EventError, ParameterError
 from aie.history import History
 from aie.journal import FILE_NAME, translate
-from aie.judge import Judge, rule_book
+from aie.judge import Judge, context_before, rule_book
 from aie.machine import Call, Success
 from aie.match import Match, match
 from aie.permission import Permission
@@ -181,7 +181,7 @@ class _Rehearsal:
     waits: dict[int, datetime] = field(default_factory=dict)
 
     def traits_of(self, action_type: str) -> _Traits:
-        judge = Judge(self.book, self._context_of)
+        judge = Judge(self.book, partial(context_before, self.config))
         return _Traits(BoundTraits(self.registry.handler(action_type), judge), self.stand_ins)
 
     def run(self, run: Run, now: datetime) -> tuple[Run, RunStatus]:
@@ -213,21 +213,11 @@ class _Rehearsal:
 
     def _wait(self, run: Run, step: Step, call: Call, traits: _Traits) -> Outcome | None:
         """When a wait would be over: the action itself works that out and does nothing else."""
-        context = self._context_of(run, step, traits.bound)
+        context = context_before(self.config, run, step, traits.bound)
         try:
             return cast(Outcome, asyncio.run(WAIT.run(traits.bound.parsed(call.params), context)))  # type: ignore[arg-type]
         except AieError:
             return None
-
-    def _context_of(self, run: Run, step: Step, traits: BoundTraits) -> ActionContext:
-        return ActionContext(
-            run_id=run.run_id, step_id=step.id, workflow_id=run.workflow.workflow_id,
-            workflow_name=run.workflow.name, event=run.event, attempt=0,
-            idempotency_key=machine.idempotency_key(run.run_id, step.id),
-            now=run.reached_at(step), timeout_s=step.timeout_s, timezone=self.config.timezone,
-            vault=self.config.vault, settings=traits.bound.settings, log=logging.getLogger("aie.dry_run"),
-            cache_dir=self.config.cache_dir(traits.bound.plugin),
-        )  # fmt: skip
 
     def _result(self, workflow: Workflow, step: Step, traits: _Traits) -> dict[str, Json]:
         model = traits.bound.handler.result

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from aie import schema
+from aie import machine, schema
 from aie.act import BoundTraits
 from aie.actions import ActionContext
 from aie.builtin.approval_settings import ApprovalSettings
@@ -69,6 +69,16 @@ class Judge:
         amount = amount_in(record.params or {}, rule.amount) or Decimal(0)
         batch.add(schema.ADD_RULE_USE, run_seq, record.index, said["rule"], stamp(record.at), str(amount))
         self.book.use(str(said["rule"]), record.at, amount, (run_seq, record.index))
+
+
+def context_before(config: Config, run: Run, step: Step, traits: BoundTraits) -> ActionContext:
+    """What an action may know of a step that nobody is about to carry out: without credentials."""
+    return ActionContext(
+        run_id=run.run_id, step_id=step.id, workflow_id=run.workflow.workflow_id, workflow_name=run.workflow.name,
+        event=run.event, attempt=0, idempotency_key=machine.idempotency_key(run.run_id, step.id),
+        now=run.reached_at(step), timeout_s=step.timeout_s, timezone=config.timezone, vault=config.vault,
+        settings=traits.bound.settings, log=traits.log, cache_dir=config.cache_dir(traits.bound.plugin),
+    )  # fmt: skip
 
 
 def rule_book(registry: Registry, config: Config, history: History | None, now: datetime) -> RuleBook:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
-from aie import machine
 from aie.act import BoundTraits
-from aie.actions import ActionContext
 from aie.cli.events import one_event
 from aie.cli.output import Output, WrongUseError, common_options
 from aie.cli.runs import one_run
@@ -21,7 +19,7 @@ from aie.cli.vaults import load_config, read_history
 from aie.config import Config
 from aie.errors import PluginError
 from aie.history import History, RunRow
-from aie.judge import Judge, rule_book
+from aie.judge import Judge, context_before, rule_book
 from aie.permission import Permission
 from aie.plugins.registry import Registry
 from aie.rules import Rule
@@ -115,7 +113,7 @@ class _Trial:
         self._registry = Registry.load(config)
         self._now = datetime.now(UTC)
         self._compiler = TemplateCompiler()
-        self._judge = Judge(rule_book(self._registry, config, history, self._now), self._context_of)
+        self._judge = Judge(rule_book(self._registry, config, history, self._now), partial(context_before, config))
 
     def of(self, row: RunRow, output: Output) -> Iterator[str]:
         """What a person reads about one run; a program gets a record a step."""
@@ -150,15 +148,6 @@ class _Trial:
             yield from labelled(one.rule.name, f"{mark}: {one.why}", indent="    ", width=24)
         if permission.problem:
             yield from wrapped(f"It asks, because a rule could not be applied: {permission.problem}", indent="    ")
-
-    def _context_of(self, run: Run, step: Step, traits: BoundTraits) -> ActionContext:
-        return ActionContext(
-            run_id=run.run_id, step_id=step.id, workflow_id=run.workflow.workflow_id, workflow_name=run.workflow.name,
-            event=run.event, attempt=0, idempotency_key=machine.idempotency_key(run.run_id, step.id),
-            now=run.reached_at(step), timeout_s=step.timeout_s, timezone=self._config.timezone,
-            vault=self._config.vault, settings=traits.bound.settings, log=logging.getLogger("aie.rules"),
-            cache_dir=self._config.cache_dir(traits.bound.plugin),
-        )  # fmt: skip
 
 
 def _verdict(permission: Permission) -> str:
