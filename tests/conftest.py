@@ -22,9 +22,11 @@ hypothesis.settings.load_profile("aie")
 
 
 def pytest_configure() -> None:
-    """Ctrl-C is tested, and a shell that starts the tests in the background has them ignore it."""
+    """Being stopped is tested, and a shell in the background, or nohup, has all that the tests start ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # still ignored here, not by what is started
 
 
 @pytest.hookimpl(trylast=True)
