@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from plugins.calendar.tests.local_server import QuietHandler, listening
 
 FEED = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:a\r\nSUMMARY:from the feed\r\n"
@@ -29,8 +29,8 @@ class Feed:
 def serving(feed: Feed) -> Iterator[str]:
     """The feed's address, while it is served. It has an ETag, and honours it."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
             names = ("If-None-Match", "If-Modified-Since")
             feed.asked.append({name: self.headers[name] for name in names if self.headers[name]})
             etag = feed.headers.get("ETag")
@@ -49,16 +49,5 @@ def serving(feed: Feed) -> Iterator[str]:
             except OSError:  # the client had enough
                 return
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/private-8d1f/basic.ics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield f"{address}/private-8d1f/basic.ics"

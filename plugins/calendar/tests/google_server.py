@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from plugins.calendar.tests.local_server import QuietHandler, listening
 
 GOOD_TOKEN = "access-token-that-is-good"
 FRESH_TOKEN = "access-token-that-was-renewed"
@@ -169,7 +169,7 @@ def _when_text(text: str) -> datetime:
 def serving(calendar: GoogleCalendar) -> Iterator[str]:
     """The server's address, while it runs."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
@@ -192,16 +192,5 @@ def serving(calendar: GoogleCalendar) -> Iterator[str]:
 
         do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the library's names
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield address

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import http.server
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from aie_calendar.opening import look_into, open_store
 from aie_calendar.store import ChangedMeanwhileError, Draft
 from aie_calendar.times import Span
 from plugins.calendar.tests.house import BERLIN, MONDAY, House, act
+from plugins.calendar.tests.local_server import QuietHandler, listening
 from plugins.calendar.tests.radicale import PASSWORD, USER, Radicale
 
 KEY = "run_1/action_0"
@@ -283,32 +283,23 @@ DEEP = b"<multistatus xmlns='DAV:'>" + b"<a>" * 100_000
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
     """A server that gives the same answer to everything."""
-    servers = []
+    with ExitStack() as servers:
 
-    def serve(body: bytes) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.send_response(207)
-                self.send_header("Content-Type", "application/xml")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+        def serve(body: bytes) -> str:
+            class Handler(QuietHandler):
+                def answer(self) -> None:
+                    self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                    self.send_response(207)
+                    self.send_header("Content-Type", "application/xml")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
-            do_PROPFIND = do_REPORT = do_GET = do_PUT = answer  # noqa: N815 - the library's names
+                do_PROPFIND = do_REPORT = do_GET = do_PUT = answer  # noqa: N815 - the library's names
 
-            def log_message(self, *_: object) -> None:
-                return
+            return f"{servers.enter_context(listening(Handler))}/"
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield serve
 
 
 @pytest.mark.parametrize(
