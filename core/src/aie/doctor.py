@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from filelock import FileLock, Timeout
 
 from aie import schema
 from aie.builtin.schedule import Schedule, named_schedules, next_times, workflow_schedule
@@ -26,6 +25,8 @@ from aie.catalogue import Catalogue
 from aie.config import CORE, FILE_NAME, Config
 from aie.connections import CheckContext, Connection, Finding, Level
 from aie.credentials import Credentials, CredentialStore
+from aie.engine_lock import FILE_NAME as LOCK_NAME
+from aie.engine_lock import engine_at_work, holder
 from aie.errors import AieError, JournalError, PluginError
 from aie.events import EventType
 from aie.history import History
@@ -83,22 +84,6 @@ def examine(vault: Path, env: Mapping[str, str], now: datetime, *, offline: bool
 
 
 # --- what others ask too ------------------------------------------------------------------------------------------
-
-
-def engine_at_work(state_dir: Path) -> bool:
-    """Whether an engine holds this state folder right now, as far as this user may know."""
-    path = state_dir / "engine.lock"
-    try:
-        if not path.exists():
-            return False
-        lock = FileLock(path, timeout=0)
-        lock.acquire()
-    except Timeout:
-        return True
-    except OSError:  # a folder or a lock of somebody else's
-        return False
-    lock.release()
-    return False
 
 
 def missing_actions(workflow: Workflow, registry: Registry) -> list[PluginError]:
@@ -195,7 +180,7 @@ def _state(config: Config) -> Iterator[Check]:
         return
     if not folder.exists():
         yield Check("state", Level.OK, f"{folder} (made when aie first runs)")
-    elif shut := [name for name in (JOURNAL_NAME, "engine.lock") if not _writable(folder / name)]:
+    elif shut := [name for name in (JOURNAL_NAME, LOCK_NAME) if not _writable(folder / name)]:
         yield Check("state", Level.FAIL, f"{folder / shut[0]} cannot be written", "check its owner and permissions")
         return
     elif os.name == "posix" and folder.stat().st_mode & 0o077:
@@ -207,10 +192,9 @@ def _state(config: Config) -> Iterator[Check]:
     hint = "free some space: aie takes nothing in once the disk is full" if level is not Level.OK else ""
     yield Check("disk", level, f"{free / 1e9:,.1f} GB free", hint)
     if engine_at_work(folder):
-        with contextlib.suppress(OSError):
-            yield Check("engine", Level.OK, f"at work, process {(folder / 'engine.pid').read_text().strip()}")
-            return
-    yield Check("engine", Level.OK, "not running", "aie start watches and runs workflows")
+        yield Check("engine", Level.OK, f"at work, process {holder(folder) or 'unknown'}")
+    else:
+        yield Check("engine", Level.OK, "not running", "aie start watches and runs workflows")
 
 
 def _writable(path: Path) -> bool:

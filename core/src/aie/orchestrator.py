@@ -22,8 +22,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from aie import engine_lock
 from aie.act import PluginCaller
 from aie.config import Config
 from aie.credentials import CredentialStore
@@ -149,11 +150,11 @@ class AsyncOrchestrator:
         ``serve``, fail with :class:`BusyError`.
         """
         self.library.refresh()
-        lock = self._take_lock()
+        lock = engine_lock.take(self.config.state_dir)
         if lock is None:
             if serve:
                 raise BusyError(
-                    f"another aie is at work here (process {holder(self.config.state_dir) or 'unknown'})",
+                    f"another aie is at work here (process {engine_lock.holder(self.config.state_dir) or 'unknown'})",
                     where=str(self.config.state_dir),
                     hint="stop that one first; other commands work beside it",
                 )
@@ -175,25 +176,6 @@ class AsyncOrchestrator:
         self.delivery = Delivery(self.engine, self.registry.sinks())
         self.channels = Channels(self.engine, self.registry.channels())
         self._start(self.delivery.run(), Counter(self.engine).run())
-
-    def _take_lock(self) -> FileLock | None:
-        """The lock of the state folder; None if another process has it. The system frees it when its holder dies."""
-        folder = self.config.state_dir
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = FileLock(folder / "engine.lock", timeout=0)
-            lock.acquire()
-            (folder / "engine.pid").write_text(str(os.getpid()))
-        except Timeout:
-            return None
-        except OSError as error:
-            raise JournalError(
-                f"the state folder cannot be used: {error.strerror}",
-                where=str(folder),
-                hint="check its permissions and its disk, or set AIE_STATE_DIR to a folder of yours",
-                passing=True,
-            ) from error
-        return lock
 
     def _start(self, *loops: Coroutine[Any, Any, Any]) -> None:
         for loop in loops:
@@ -463,13 +445,6 @@ class AsyncOrchestrator:
                 path=workflow.where,
             )
         return views
-
-
-def holder(state_dir: Path) -> str:
-    """The process id of the engine that holds the state folder, as far as it left one."""
-    with contextlib.suppress(OSError):
-        return (state_dir / "engine.pid").read_text().strip()
-    return ""
 
 
 class WorkflowOrchestrator:

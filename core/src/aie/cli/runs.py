@@ -14,7 +14,7 @@ import rich_click as click
 from aie.cli.output import Output, WrongUseError, common_options, local, shorten
 from aie.cli.terminal import person
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
-from aie.doctor import engine_at_work
+from aie.engine_lock import engine_at_work
 from aie.errors import EventError
 from aie.history import History, RerunRow, RunRow
 from aie.plain import Json, dumps, parse_json
