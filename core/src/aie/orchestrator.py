@@ -7,8 +7,6 @@ state folder if no other process is; otherwise it hands requests to the one that
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import logging
 import math
 import os
@@ -22,8 +20,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
-from filelock import FileLock
-
 from aie import engine_lock
 from aie.act import PluginCaller
 from aie.config import Config
@@ -33,30 +29,25 @@ from aie.desk import Channels
 from aie.engine import Engine
 from aie.errors import AieError, BusyError, JournalError
 from aie.events import Event
-from aie.feed import Feed
 from aie.history import History
 from aie.journal import FILE_NAME, Journal, connect
 from aie.journal_file import present
-from aie.journal_watch import keep_in_place, read_through, warn_of_lost_records
+from aie.journal_watch import read_through
 from aie.library import Library
 from aie.live import Standing
-from aie.lookout import Lookout
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
-from aie.requests import Counter, as_answer, ask, perform, skipped_of
-from aie.retention import Keeper
+from aie.requests import as_answer, ask, perform, skipped_of
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
 from aie.templates import TemplateCompiler
+from aie.tenure import Tenure
 
 log = logging.getLogger("aie.orchestrator")
 
 T = TypeVar("T")
 LINGER_S = 60.0  # a command that is its own engine sees waits through that are shorter than this
-RELOAD_S = 1.0
-CLOSE_WITHIN_S = 3.0
 TAKE_OVER_S = 0.25
-COLLECT_EVERY = 10_000  # new values that Python keeps an eye on, and 700 by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +113,10 @@ class AsyncOrchestrator:
             "clock": self.clock, "ids": ids, "caller": caller, "open_journal": open_journal,
             "credentials": self.credentials,
         }  # fmt: skip
-        self.engine: Engine | None = None
-        self.delivery: Delivery | None = None
-        self.channels: Channels | None = None
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._failures: list[BaseException] = []
-        self._failed = asyncio.Event()
-        self._lock: FileLock | None = None
+        self._tenure: Tenure | None = None
         self._reader: Any = None
         self._looked_s = 0.0  # when this process last tried to become the engine
         self._held_up_by = ""  # what kept it from that, in words
-        self._at_close = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -144,6 +128,19 @@ class AsyncOrchestrator:
     @property
     def journal_path(self) -> Path:
         return self.config.state_dir / FILE_NAME
+
+    @property
+    def engine(self) -> Engine | None:
+        """None while another process is the engine of the state folder, and before and after this one is."""
+        return None if self._tenure is None else self._tenure.engine
+
+    @property
+    def delivery(self) -> Delivery | None:
+        return None if self._tenure is None else self._tenure.delivery
+
+    @property
+    def channels(self) -> Channels | None:
+        return None if self._tenure is None else self._tenure.channels
 
     async def open(self, *, serve: bool = False) -> None:
         """Become the engine of the state folder. With another one there: hand requests to it, or, if this one is to
@@ -159,103 +156,40 @@ class AsyncOrchestrator:
                     hint="stop that one first; other commands work beside it",
                 )
             return
-        self._lock = lock
         try:
             present(self.journal_path)
             if serve:
                 await read_through(self.journal_path, larger=False)
             make_engine: type[Engine] = load_engine(self.config.engine)
-            self.engine = make_engine(self.config, self.registry, self.library, self.compiler, **self._seams)
-            await self.engine.start()
+            engine = make_engine(self.config, self.registry, self.library, self.compiler, **self._seams)
+            await engine.start()
         except BaseException:
-            self.engine = None
             lock.release()
             raise
-        self.engine.failure.add_done_callback(self._loop_ended)
-        warn_of_lost_records(self.config.vault, self.engine.journal.audit_seq)
-        self.delivery = Delivery(self.engine, self.registry.sinks())
-        self.channels = Channels(self.engine, self.registry.channels())
-        self._start(self.delivery.run(), Counter(self.engine).run())
-
-    def _start(self, *loops: Coroutine[Any, Any, Any]) -> None:
-        for loop in loops:
-            task = asyncio.create_task(loop)
-            task.add_done_callback(self._loop_ended)
-            self._tasks.append(task)
-
-    def _loop_ended(self, loop: asyncio.Future[Any]) -> None:
-        if not loop.cancelled() and (error := loop.exception()) is not None:
-            self._failures.append(error)
-            self._failed.set()
+        self._tenure = Tenure(engine, lock)
+        self._tenure.begin()
 
     async def failure(self) -> None:
         """Wait until something breaks that aie cannot work on without, and raise what it was."""
-        await self._failed.wait()
-        raise self._failures[0]
+        assert self._tenure is not None
+        await self._tenure.failure()
 
     def serve(self) -> None:
         """Start all sources, watch the workflow files and keep the approval channels in step, until closed."""
-        assert self.engine is not None
-        assert self.channels is not None
-        self._collect_rarely()
-        self._start(*self.channels.loops(), self._watch_workflows(), self._watch_pause())
-        self._start(keep_in_place(self.journal_path, self.clock), read_through(self.journal_path, larger=True))
-        self._start(Keeper(self.engine, self.registry.sinks()).run(), Lookout(self.engine).run())
-        self._start(*(Feed(self.engine, offer).run() for offer in self.registry.sources()))
-
-    def _collect_rarely(self) -> None:
-        """Let Python look for garbage less often. Runs leave hardly any that it must look for, but those under way are
-        many values that live for a while, and looking through them each time takes a tenth of the time there is.
-        """
-        before = gc.get_threshold()
-        if before[0] < COLLECT_EVERY:
-            gc.set_threshold(COLLECT_EVERY, *before[1:])
-            self._at_close.callback(gc.set_threshold, *before)
-
-    async def _watch_workflows(self) -> None:
-        while True:
-            await self.clock.sleep(RELOAD_S)
-            self.library.glance()
-
-    async def _watch_pause(self) -> None:
-        """Take notice when the note that stops everything comes or goes."""
-        assert self.engine is not None
-        engine, before = self.engine, self.engine.pause.note
-        while True:
-            await self.clock.sleep(RELOAD_S)
-            if engine.pause.note != before:
-                before = not before
-                engine.take_notice_of_pause()
+        assert self._tenure is not None
+        self._tenure.serve()
 
     async def close(self, *, deliver_within_s: float = math.inf) -> None:
         """Let what is going on come to rest or be cut off, tell sinks and channels, and free the state folder.
 
         A sink that is too far behind for ``deliver_within_s`` goes on where it stands with the next start.
         """
-        self._at_close.close()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-        if self.engine is None:
-            return
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_WITHIN_S)  # a source that will not end is left behind
-        self._tasks.clear()
-        engine, self.engine = self.engine, None
-        try:
-            if self.channels is not None:
-                await self.channels.sync()
-            if self.delivery is not None:
-                await self.delivery.flush(within_s=deliver_within_s)
-        finally:
-            try:
-                last = partial(self.delivery.flush, within_s=deliver_within_s) if self.delivery else None
-                await engine.stop(last=last)
-            finally:
-                if self._lock is not None:
-                    self._lock.release()
+        tenure, self._tenure = self._tenure, None
+        if tenure is not None:
+            await tenure.end(deliver_within_s=deliver_within_s)
 
     # --- asking for things ---------------------------------------------------------------------------------------
 
@@ -327,16 +261,8 @@ class AsyncOrchestrator:
 
     async def settle(self, linger_s: float = LINGER_S) -> None:
         """Wait until nothing is being carried out any more, and the approval channels show what there is to show."""
-        if self.engine is None:
-            return
-        assert self.channels is not None
-        for _ in range(3):  # a channel may bring a decision, which starts something, which asks again
-            await self.engine.idle(linger_s)
-            revision = self.engine.approvals_revision
-            await self.channels.sync()
-            if self.engine.approvals_revision == revision:
-                break
-        await self.engine.idle(linger_s)
+        if self._tenure is not None:
+            await self._tenure.settle(linger_s)
 
     async def decide(
         self,
