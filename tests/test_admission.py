@@ -15,7 +15,7 @@ import pytest
 
 from aie import ActionContext, AsyncOrchestrator, Event
 from aie.errors import NotFoundError
-from aie.orchestrator import EventResult
+from aie.results import EventResult
 from tests.stand_ins import ManualClock, Scripted, make_vault, workflow
 
 

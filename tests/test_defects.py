@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aie import AsyncOrchestrator, Effect, Event, RetryableError
-from aie.orchestrator import EventResult
+from aie.results import EventResult
 from aie.run import RunStatus
 from tests.stand_ins import Outbox, Scripted, Services, make_vault, workflow
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from aie.errors import ActionError, RetryableError, UncertainError
     from aie.events import Event, EventType, EventTypeSpec
     from aie.hookspecs import hookimpl
-    from aie.orchestrator import AsyncOrchestrator, WorkflowOrchestrator
+    from aie.orchestrator import AsyncOrchestrator
     from aie.records import AuditSink
     from aie.sources import EventSource
+    from aie.workflow_orchestrator import WorkflowOrchestrator
 
 _HOMES = {
     "ActionContext": "actions",
@@ -35,7 +36,7 @@ _HOMES = {
     "Outcome": "actions",
     "RetryableError": "errors",
     "UncertainError": "errors",
-    "WorkflowOrchestrator": "orchestrator",
+    "WorkflowOrchestrator": "workflow_orchestrator",
     "hookimpl": "hookspecs",
 }
 

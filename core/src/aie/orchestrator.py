@@ -1,4 +1,4 @@
-"""aie as a library: open a vault, hand in events, get back what ran.
+"""A vault, opened: hand in events, decide, look, and get back what became of it.
 
 Everything that works on a vault goes through :class:`AsyncOrchestrator`, the commands included. It is the engine of its
 state folder if no other process is; otherwise it hands requests to the one that is, and reads what became of them.
@@ -10,15 +10,12 @@ import asyncio
 import logging
 import math
 import os
-import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from aie import engine_lock
 from aie.act import PluginCaller
@@ -38,6 +35,7 @@ from aie.live import Standing
 from aie.plain import Json
 from aie.plugins import Registry, load_engine
 from aie.requests import as_answer, ask, perform, skipped_of
+from aie.results import EventResult, RunResult, WorkflowView
 from aie.run import RunStatus
 from aie.seams import Clock, Ids, SystemClock
 from aie.templates import TemplateCompiler
@@ -45,48 +43,8 @@ from aie.tenure import Tenure
 
 log = logging.getLogger("aie.orchestrator")
 
-T = TypeVar("T")
 LINGER_S = 60.0  # a command that is its own engine sees waits through that are shorter than this
 TAKE_OVER_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """One run an event started, and how it stands: ended, or parked for a time, a person or a plugin."""
-
-    run_id: str
-    workflow_id: str
-    status: RunStatus
-    error: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EventResult:
-    """What became of an event. ``new`` is False when it had arrived before; it then started nothing."""
-
-    event_id: str
-    new: bool
-    runs: tuple[RunResult, ...]
-    ask_skipped: Callable[[], Sequence[Mapping[str, Any]]] = field(default=tuple, repr=False, compare=False)
-
-    @property
-    def skipped(self) -> Sequence[Mapping[str, Any]]:
-        """workflow_id, reason and failed for each that did not start; worked out now."""
-        return self.ask_skipped()
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowView:
-    """A workflow with its counters, which live in the journal and never in its file."""
-
-    workflow_id: str
-    name: str
-    description: str
-    trigger_event: str
-    enabled: bool
-    execution_count: int
-    last_executed: datetime | None
-    path: str
 
 
 class AsyncOrchestrator:
@@ -371,69 +329,3 @@ class AsyncOrchestrator:
                 path=workflow.where,
             )
         return views
-
-
-class WorkflowOrchestrator:
-    """The same for plain scripts: an event loop in a thread of its own, and methods that wait.
-
-    Also a context manager; without ``with``, call :meth:`close` (what was accepted is safe either way).
-    """
-
-    def __init__(self, vault_path: str | os.PathLike[str], **options: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="aie", daemon=True)
-        self._thread.start()
-        try:
-            self._orchestrator = AsyncOrchestrator(vault_path, **options)
-            self._wait(self._orchestrator.open())
-        except BaseException:
-            self._end_loop()
-            raise
-
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def process_event(self, event: Event) -> list[str]:
-        """Record the event and carry out what it starts; the ids of the workflows that ran, in order.
-
-        A workflow that waits for a person (or longer than a minute) counts as run and goes on in the background, or the
-        next time this vault is opened. An event that arrived before gives an empty list.
-        """
-        return [run.workflow_id for run in self.run_event(event).runs]
-
-    def run_event(self, event: Event) -> EventResult:
-        """The same, with each run's id and status."""
-        return self._wait(self._orchestrator.process_event(event))
-
-    @property
-    def workflows(self) -> dict[str, WorkflowView]:
-        """The workflows by id, with ``execution_count`` and ``last_executed``."""
-
-        async def look() -> dict[str, WorkflowView]:
-            return self._orchestrator.workflows()
-
-        return self._wait(look())
-
-    def close(self) -> None:
-        if self._loop.is_closed():
-            return
-
-        async def end() -> None:
-            await self._orchestrator.settle(0)
-            await self._orchestrator.close()
-
-        try:
-            self._wait(end())
-        finally:
-            self._end_loop()
-
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()

@@ -18,8 +18,9 @@ from aie.cli.vaults import open_vault, wait_for
 from aie.dry_run import Plan, PlannedStep, plan, recorded_switches
 from aie.errors import EventError
 from aie.events import Event, EventType
-from aie.orchestrator import AsyncOrchestrator, EventResult
+from aie.orchestrator import AsyncOrchestrator
 from aie.plain import Json, dumps, parse_json
+from aie.results import EventResult
 from aie.run import RunStatus
 from aie.seams import RandomIds
 
