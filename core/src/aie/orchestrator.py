@@ -206,6 +206,10 @@ class AsyncOrchestrator:
                 return RunResult(run["run_id"], run["workflow_id"], status, standing.error)
             await asyncio.sleep(0.02 if due_in_s is None else min(max(due_in_s, 0.005), 0.2))
 
+    async def _come_to_rest(self, run_seq: int) -> RunResult:
+        row = self.history.run(run_seq)
+        return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
+
     async def _standing(self, run_seq: int) -> Standing:
         if self.engine is not None:
             return await self.engine.ended(run_seq)
@@ -255,17 +259,10 @@ class AsyncOrchestrator:
     async def resolve(self, run_seq: int, position: int, *, happened: bool, result: Json = None, by: str) -> RunResult:
         """Say whether an uncertain step happened (it is made again if not); how its run stands once it came to rest."""
         await self._request(
-            {
-                "kind": "resolve",
-                "run_seq": run_seq,
-                "position": position,
-                "happened": happened,
-                "result": result,
-                "by": by,
-            }
-        )
-        row = self.history.run(run_seq)
-        return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
+            {"kind": "resolve", "run_seq": run_seq, "position": position, "happened": happened, "result": result,
+             "by": by}
+        )  # fmt: skip
+        return await self._come_to_rest(run_seq)
 
     async def rerun(
         self,
@@ -282,14 +279,12 @@ class AsyncOrchestrator:
         """
         wanted = {"since": since, "current": current, "changes": dict(changes)}
         answer = await self._request({"kind": "rerun", "run_seq": run_seq, **wanted, "by": by})
-        workflow_id = self.history.run(answer["seq"]).workflow_id
-        return answer, await self._rest({**answer, "workflow_id": workflow_id}, LINGER_S)
+        return answer, await self._come_to_rest(answer["seq"])
 
     async def migrate(self, run_seq: int, *, by: str) -> RunResult:
         """Move a parked run to the current definition of its workflow; how it stands once it came to rest again."""
         await self._request({"kind": "migrate", "run_seq": run_seq, "by": by})
-        row = self.history.run(run_seq)
-        return await self._rest({"seq": run_seq, "run_id": row.run_id, "workflow_id": row.workflow_id}, LINGER_S)
+        return await self._come_to_rest(run_seq)
 
     async def cancel(self, run_seq: int, *, by: str) -> bool:
         """End a run here and now; False if it has ended already."""
