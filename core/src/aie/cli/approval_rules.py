@@ -13,7 +13,7 @@ import rich_click as click
 from aie.act import BoundTraits
 from aie.cli.events import one_event
 from aie.cli.output import Output, WrongUseError, common_options
-from aie.cli.runs import one_run
+from aie.cli.run_views import one_run
 from aie.cli.terminal import labelled, safe, wrapped
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config

@@ -13,7 +13,7 @@ from typing import Any
 import rich_click as click
 
 from aie.cli.output import Output, WrongUseError, common_options, shorten, show_warnings
-from aie.cli.runs import run_record, waits_of, words_for
+from aie.cli.run_views import run_record, waits_of, words_for
 from aie.cli.vaults import open_vault, wait_for
 from aie.dry_run import Plan, PlannedStep, plan, recorded_switches
 from aie.errors import EventError

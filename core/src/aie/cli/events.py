@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from aie.cli.output import Output, WrongUseError, common_options, local, shorten
-from aie.cli.runs import run_record, words_for
+from aie.cli.run_views import run_record, words_for
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config
 from aie.history import EventRow, History

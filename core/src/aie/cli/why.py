@@ -9,7 +9,7 @@ import rich_click as click
 
 from aie.cli.events import event_record, one_event
 from aie.cli.output import Output, common_options, local, shorten
-from aie.cli.runs import words_for
+from aie.cli.run_views import words_for
 from aie.cli.terminal import counted
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config

@@ -11,7 +11,7 @@ import rich_click as click
 
 from aie.builtin.schedule import next_times, workflow_schedule
 from aie.cli.output import Output, common_options, local
-from aie.cli.runs import run_record
+from aie.cli.run_views import run_record
 from aie.cli.terminal import ago, counted
 from aie.cli.vaults import load_config, read_history
 from aie.cli.why import lines_of
