@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aie.cli.approvals import find_approval
+from aie.cli.approvals.choosing import find_approval
 from aie.errors import AieError, NotFoundError
 from tests.command_line import CommandLine, Ran, new_vault
 
