@@ -32,6 +32,14 @@ class Looked:
         return [finding for finding in self.findings if finding.severity is Severity.ERROR]
 
     @property
+    def usable(self) -> Workflow:
+        """The workflow; DefinitionError with the first finding when it cannot be used."""
+        if self.workflow is None:
+            first = self.findings[0]
+            raise DefinitionError(first.message, where=first.where, hint=first.hint)
+        return self.workflow
+
+    @property
     def state(self) -> str:
         """``ok``, ``needs aie-gmail``, ``has errors`` or ``bad file``."""
         if self.workflow is None:

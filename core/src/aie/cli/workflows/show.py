@@ -16,7 +16,7 @@ from aie.cli.workflow_files import Looked, listed_files, look_at, one_of
 from aie.cli.workflows.on_record import OnRecord, workflow_record
 from aie.config import Config
 from aie.cron import due_times
-from aie.errors import DefinitionError, PluginError
+from aie.errors import PluginError
 from aie.lint import needed_package
 from aie.plugins.registry import Registry
 from aie.workflow import Step, Workflow
@@ -30,11 +30,7 @@ def show_workflow(workflow_id: str, vault: Path | None, output: Output) -> int:
     config = load_config(vault)
     registry = Registry.load(config)
     found = one_of(workflow_id, look_at(listed_files(config), config, registry))
-    if found.workflow is None:
-        first = found.findings[0]
-        raise DefinitionError(first.message, where=first.where, hint=first.hint)
-    on_record = OnRecord(read_history(config))
-    workflow = found.workflow
+    workflow, on_record = found.usable, OnRecord(read_history(config))
     output.record(
         {
             **workflow_record(found, on_record),

@@ -10,7 +10,7 @@ from aie.cli.output import Output, common_options
 from aie.cli.terminal import person
 from aie.cli.vaults import open_vault, wait_for
 from aie.cli.workflow_files import listed_files, look_at, one_of
-from aie.errors import DefinitionError, NotFoundError
+from aie.errors import NotFoundError
 
 
 @click.command("enable")
@@ -33,24 +33,16 @@ async def _switch(workflow_id: str, enabled: bool, vault: Path | None, output: O
     async with open_vault(vault) as orchestrator:
         workflow = orchestrator.library.shelf.workflows.get(workflow_id)
         if workflow is None:
-            found = one_of(
-                workflow_id, look_at(listed_files(orchestrator.config), orchestrator.config, orchestrator.registry)
-            )
-            if found.workflow is None:
-                first = found.findings[0]
-                raise DefinitionError(first.message, where=first.where, hint=first.hint)
+            config = orchestrator.config
+            likely = one_of(workflow_id, look_at(listed_files(config), config, orchestrator.registry)).usable
             raise NotFoundError(
                 f"no workflow has the id {workflow_id!r}",
                 where="workflow_id",
-                hint=f"did you mean {found.workflow_id!r}?",
+                hint=f"did you mean {likely.workflow_id!r}?",
             )
         by = person()
         await orchestrator.switch(workflow_id, enabled, by=by)
-    done = "enabled" if enabled else "disabled"
     output.record({"workflow_id": workflow_id, "enabled": enabled, "by": by})
-    differs = (
-        ""
-        if workflow.enabled == enabled
-        else f" Its file says {'en' if workflow.enabled else 'dis'}abled; yours counts."
-    )
+    done, otherwise = ("enabled", "disabled") if enabled else ("disabled", "enabled")
+    differs = f" Its file says {otherwise}; yours counts." if workflow.enabled != enabled else ""
     output.line(f"{workflow_id} is {done} now.{differs}")
