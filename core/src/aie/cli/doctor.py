@@ -12,7 +12,8 @@ import rich_click as click
 from aie.cli.output import Output, common_options
 from aie.config import find_vault
 from aie.connections import Level
-from aie.doctor import Check, examine
+from aie.doctor import examine
+from aie.doctor.check import Check
 
 WIDTH = 80
 

@@ -13,12 +13,12 @@ import rich_click as click
 
 from aie.cli.output import Output, WrongUseError, common_options
 from aie.config import DEFAULT_TOML, FILE_NAME, Config
-from aie.doctor import missing_actions
 from aie.errors import AieError, ConfigError
 from aie.files import Files
 from aie.library import Library
 from aie.plain import parse_json
 from aie.plugins.registry import Registry
+from aie.readiness import missing_actions
 from aie.templates import TemplateCompiler
 
 FOLDERS = ("workflows", "Inbox", "Pending_Approval", "Approved", "Rejected", "Done", "Logs")

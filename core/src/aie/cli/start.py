@@ -18,13 +18,13 @@ from aie.cli.output import Output, clean, common_options, own_stdout, shorten, s
 from aie.cli.terminal import counted
 from aie.cli.vaults import open_vault, wait_for
 from aie.cli.watchdog import Watchdog, say
-from aie.doctor import missing_actions, missing_source, schedules_of
 from aie.dry_run import untouched_history
 from aie.errors import AieError, BusyError
 from aie.library import Shelf
 from aie.orchestrator import AsyncOrchestrator
 from aie.plain import Json
 from aie.plugins.plugin import PluginState
+from aie.readiness import missing_actions, missing_source, schedules_of
 from aie.records import AuditRecord
 from aie.run import RunStatus
 
