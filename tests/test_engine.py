@@ -25,7 +25,7 @@ from aie import (
     hookimpl,
 )
 from aie.errors import BusyError, EventError, NotFoundError, PluginError
-from aie.history import RunRow
+from aie.rows import RunRow
 from aie.run import RunStatus
 from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, SendEmail, Services, make_vault, workflow
 

@@ -13,10 +13,11 @@ from msgspec import structs
 
 from aie import machine, schema
 from aie.errors import EventError, NotFoundError, RefusedError
-from aie.history import History, RunRow
+from aie.history import History
 from aie.journal import Batch, opt, stamp
 from aie.library import Shelf
 from aie.plain import Json, check_json, dumps
+from aie.rows import RunRow
 from aie.run import Run, RunStatus, StepRecord, StepStatus
 from aie.workflow import Step, Workflow
 

@@ -1,11 +1,10 @@
-"""Reading the journal: events, runs, steps, approvals and audit records as frozen values."""
+"""Reading the journal: what can be asked of it, and the SQL that answers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,13 +13,28 @@ from zoneinfo import ZoneInfo
 
 import apsw
 
-from aie.approvals import Approval, ApprovalState, Edit
+from aie.approvals import Approval
 from aie.audit import GENESIS
 from aie.errors import JournalError
 from aie.journal import stamp, translate
 from aie.plain import Json
 from aie.records import AuditRecord
-from aie.run import Earlier, Run, RunStatus, StepRecord, StepStatus
+from aie.rows import (
+    SELECT_APPROVAL,
+    EventRow,
+    RerunRow,
+    RunRow,
+    WorkflowCount,
+    as_approval,
+    as_audit_record,
+    as_event,
+    as_rerun,
+    as_run,
+    as_step,
+    json_of,
+    time_of,
+)
+from aie.run import Run, RunStatus, StepRecord
 from aie.workflow import Workflow
 
 T = TypeVar("T")
@@ -28,75 +42,6 @@ AUDIT_START, FILES_START = "audit_start", "audit_files_start"  # keys of the tab
 FILES_CURSOR = "sink:core.audit_file"
 LOOK_BACK = 200_000  # audit records, which take a tenth of a second
 MOST_FOUND = 20  # when one is looked for, and more answer to what is known of it
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """An event as it was accepted; ``runs`` is how many runs it started."""
-
-    seq: int
-    source: str
-    event_id: str
-    event_type: str
-    timestamp: str
-    received_at: datetime
-    workflow_id: str | None
-    depth: int
-    data: dict[str, Json]
-
-    def plain(self) -> dict[str, Json]:
-        return {
-            "event_type": self.event_type,
-            "source": self.source,
-            "data": self.data,
-            "timestamp": self.timestamp,
-            "event_id": self.event_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run as the journal has it."""
-
-    seq: int
-    run_id: str
-    event_seq: int
-    workflow_id: str
-    generation: int
-    hash: str
-    status: RunStatus
-    created_at: datetime
-    changed_at: datetime
-    wake_at: datetime | None
-    error: dict[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class RerunRow:
-    """What a run has of its own that a person started again. ``data`` is None where the event's was not changed."""
-
-    of_run: str
-    by: str
-    since: str | None  # the step from which on all is done anew
-    data: dict[str, Json] | None
-    changes: list[dict[str, Json]]  # path, before, after
-    earlier: Mapping[int, Earlier]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowCount:
-    """How often a workflow ran, and when it did last."""
-
-    runs: int
-    last_started: datetime | None
-
-
-def _time(text: Any) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _json(text: Any) -> Any:
-    return None if text is None else json.loads(text)
 
 
 def _number(row: Any) -> int:
@@ -107,41 +52,12 @@ def _word(row: Any) -> str:
     return str(row[0])
 
 
+def _value(row: Any) -> Any:
+    return json_of(row[0])
+
+
 def _pair(row: Any) -> tuple[Any, Any]:
     return row[0], row[1]
-
-
-def _audit_record(row: Any) -> AuditRecord:
-    seq, text, prev, hash_ = row
-    return AuditRecord(seq, json.loads(text), text, prev, hash_)
-
-
-def _event(row: Any) -> EventRow:
-    seq, source, event_id, event_type, timestamp, received_at, workflow_id, depth, data = row
-    received = datetime.fromisoformat(received_at)
-    return EventRow(seq, source, event_id, event_type, timestamp, received, workflow_id, depth, json.loads(data))
-
-
-def _run(row: Any) -> RunRow:
-    seq, run_id, event_seq, workflow_id, generation, hash_, status, created_at, changed_at, wake_at, error = row
-    return RunRow(
-        seq, run_id, event_seq, workflow_id, generation, hash_, RunStatus(status),
-        datetime.fromisoformat(created_at), datetime.fromisoformat(changed_at), _time(wake_at), _json(error),
-    )  # fmt: skip
-
-
-def _rerun(row: Any) -> RerunRow:
-    of_run, by, since, data, changes, earlier = row
-    known = {int(position): Earlier(**fields) for position, fields in json.loads(earlier).items()}
-    return RerunRow(of_run, by, since, _json(data), json.loads(changes), known)
-
-
-def _step(row: Any) -> StepRecord:
-    _, position, status, at, attempt, params, result, error, wake_at, approval_id, approval = row
-    return StepRecord(
-        position, StepStatus(status), datetime.fromisoformat(at), attempt, _json(params), _json(result), _json(error),
-        _time(wake_at), approval_id, _json(approval),
-    )  # fmt: skip
 
 
 class History:
@@ -182,28 +98,28 @@ class History:
         return self._first(_number, sql, event_id, source, seen_key(source, event_id))
 
     def event(self, seq: int) -> EventRow:
-        return self._one(_event, "SELECT * FROM event WHERE seq=?", seq)
+        return self._one(as_event, "SELECT * FROM event WHERE seq=?", seq)
 
     def events(self, *, event_type: str | None = None, limit: int = 50) -> list[EventRow]:
         if event_type is None:
-            return self._list(_event, "SELECT * FROM event ORDER BY seq DESC LIMIT ?", limit)
+            return self._list(as_event, "SELECT * FROM event ORDER BY seq DESC LIMIT ?", limit)
         sql = "SELECT * FROM event WHERE event_type=? ORDER BY seq DESC LIMIT ?"
-        return self._list(_event, sql, event_type, limit)
+        return self._list(as_event, sql, event_type, limit)
 
     def find_events(self, text: str) -> list[EventRow]:
         """Those whose id (or source/id) is ``text``, or begins with it."""
-        found = self._list(_event, f"SELECT * FROM event WHERE event_id=? ORDER BY seq DESC LIMIT {MOST_FOUND}", text)  # noqa: S608
+        found = self._list(as_event, f"SELECT * FROM event WHERE event_id=? ORDER BY seq DESC LIMIT {MOST_FOUND}", text)  # noqa: S608
         for place, character in enumerate(text):
             if character == "/":
                 sql = "SELECT * FROM event WHERE event_id=? AND source=?"
-                found += self._list(_event, sql, text[place + 1 :], text[:place])
+                found += self._list(as_event, sql, text[place + 1 :], text[:place])
         found.sort(key=lambda row: -row.seq)
-        return found or self._list(_event, _beginning("event", "event_id"), text)
+        return found or self._list(as_event, _beginning("event", "event_id"), text)
 
     # runs
 
     def run(self, seq: int) -> RunRow:
-        return self._one(_run, "SELECT * FROM run WHERE seq=?", seq)
+        return self._one(as_run, "SELECT * FROM run WHERE seq=?", seq)
 
     def runs(self, *, workflow_id: str | None = None, status: str | None = None, limit: int = 50) -> list[RunRow]:
         table, where = "run", "TRUE"
@@ -216,25 +132,25 @@ class History:
             where += " AND workflow_id=?"
         values = [value for value in (status, workflow_id) if value is not None]
         sql = f"SELECT * FROM {table} WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        return self._list(_run, sql, *values, limit)
+        return self._list(as_run, sql, *values, limit)
 
     def runs_of_event(self, event_seq: int) -> list[RunRow]:
         """Oldest first."""
-        return self._list(_run, "SELECT * FROM run WHERE event_seq=? ORDER BY seq", event_seq)
+        return self._list(as_run, "SELECT * FROM run WHERE event_seq=? ORDER BY seq", event_seq)
 
     def find_runs(self, text: str) -> list[RunRow]:
         """Those whose id is ``text``, or begins or ends with it."""
-        found = self._list(_run, _beginning("run", "run_id"), text)
-        return found or self._list(_run, f"SELECT * FROM run WHERE seq IN ({_ENDING}) ORDER BY seq DESC", text)  # noqa: S608
+        found = self._list(as_run, _beginning("run", "run_id"), text)
+        return found or self._list(as_run, f"SELECT * FROM run WHERE seq IN ({_ENDING}) ORDER BY seq DESC", text)  # noqa: S608
 
     def steps(self, run_seq: int) -> list[StepRecord]:
         """In the order of the workflow."""
-        return self._list(_step, "SELECT * FROM step WHERE run_seq=? ORDER BY position", run_seq)
+        return self._list(as_step, "SELECT * FROM step WHERE run_seq=? ORDER BY position", run_seq)
 
     def open_runs(self) -> list[tuple[int, RunStatus, datetime | None]]:
         """(seq, status, wake_at) of every run without an end, oldest first."""
         sql = f"SELECT seq, status, wake_at FROM {_OPEN_RUN} ORDER BY seq"  # noqa: S608
-        return self._list(lambda row: (row[0], RunStatus(row[1]), _time(row[2])), sql)
+        return self._list(lambda row: (row[0], RunStatus(row[1]), time_of(row[2])), sql)
 
     def open_by_workflow(self) -> list[tuple[int, str, str, RunStatus, str]]:
         """(seq, workflow id, definition hash, status, who holds it or '') of runs under way, queued or held."""
@@ -297,7 +213,7 @@ class History:
     def rerun(self, run_seq: int) -> RerunRow | None:
         """What a run has of its own that a person started again; None for one that its event started."""
         sql = "SELECT of_run, by, since, data, changes, earlier FROM rerun WHERE run_seq=?"
-        return self._first(_rerun, sql, run_seq)
+        return self._first(as_rerun, sql, run_seq)
 
     def event_of(self, row: RunRow) -> dict[str, Json]:
         """The event as a run sees it: with the data that was changed for it, if any was."""
@@ -308,7 +224,7 @@ class History:
     def counts(self) -> dict[str, WorkflowCount]:
         """How often each workflow ran, runs that are no longer kept included."""
         sql = "SELECT workflow_id, sum(runs), max(last_started) FROM tally GROUP BY workflow_id"
-        return dict(self._list(lambda row: (row[0], WorkflowCount(row[1], _time(row[2]))), sql))
+        return dict(self._list(lambda row: (row[0], WorkflowCount(row[1], time_of(row[2]))), sql))
 
     def switches(self) -> dict[str, bool]:
         return dict(self._list(lambda row: (row[0], bool(row[1])), "SELECT workflow_id, enabled FROM switch"))
@@ -327,18 +243,18 @@ class History:
             if pending
             else "<> 'pending' ORDER BY a.decided_at DESC"
         )
-        sql = f"{_APPROVAL} WHERE a.state {order} LIMIT ?"
-        return self._list(_approval, sql, limit)
+        sql = f"{SELECT_APPROVAL} WHERE a.state {order} LIMIT ?"
+        return self._list(as_approval, sql, limit)
 
     def approval(self, approval_id: str) -> Approval | None:
-        return self._first(_approval, f"{_APPROVAL} WHERE a.approval_id=?", approval_id)
+        return self._first(as_approval, f"{SELECT_APPROVAL} WHERE a.approval_id=?", approval_id)
 
     def find_approvals(self, text: str) -> list[Approval]:
         """Those whose id is ``text``, or begins or ends with it."""
         found = self._list(
-            _approval, f"{_APPROVAL} WHERE a.approval_id >= ?1 AND a.approval_id < {_AFTER} LIMIT 20", text
+            as_approval, f"{SELECT_APPROVAL} WHERE a.approval_id >= ?1 AND a.approval_id < {_AFTER} LIMIT 20", text
         )
-        return found or self._list(_approval, f"{_APPROVAL} WHERE a.approval_id IN ({_APPROVALS_ENDING})", text)
+        return found or self._list(as_approval, f"{SELECT_APPROVAL} WHERE a.approval_id IN ({_APPROVALS_ENDING})", text)
 
     def rule_uses(self, rule: str, after: datetime) -> list[tuple[datetime, Decimal, tuple[int, int]]]:
         """What a rule allowed without asking since then: (when, amount, (run seq, step position))."""
@@ -361,7 +277,7 @@ class History:
     def audit(self, *, after: int = 0, limit: int = 1_000) -> list[AuditRecord]:
         """Oldest first."""
         sql = "SELECT seq, text, prev, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-        return self._list(_audit_record, sql, after, limit)
+        return self._list(as_audit_record, sql, after, limit)
 
     def audit_before(self, event_seq: int) -> int:
         """The number of a record that comes before those of an event, at most some thousand before."""
@@ -374,7 +290,7 @@ class History:
             ' (instr(text, \'"action":"workflow_enabled"\') OR instr(text, \'"action":"workflow_disabled"\'))'
             " AND instr(text, ?2) ORDER BY seq DESC LIMIT 1"
         )
-        return self._first(_audit_record, sql, before, f'"target":{json.dumps(workflow_id)}')
+        return self._first(as_audit_record, sql, before, f'"target":{json.dumps(workflow_id)}')
 
     def was_moved(self, run_id: str, *, after: int) -> bool:
         """Whether a person moved a run to another definition, among some records after a number."""
@@ -404,15 +320,15 @@ class History:
     def audit_start(self, *, files: bool = False) -> tuple[int, str]:
         """Number of the oldest record that must be there and the hash before it, in the journal or in Logs/audit."""
         sql = "SELECT value FROM meta WHERE key=?"
-        found = self._first(lambda row: _json(row[0]), sql, FILES_START if files else AUDIT_START)
+        found = self._first(_value, sql, FILES_START if files else AUDIT_START)
         return (int(found[0]), str(found[1])) if found else (1, GENESIS)
 
     def paused(self) -> str:
         """Why a person has paused aie; '' if nobody has."""
-        return str(self._first(lambda row: _json(row[0]), "SELECT value FROM meta WHERE key='paused'") or "")
+        return str(self._first(_value, "SELECT value FROM meta WHERE key='paused'") or "")
 
     def cursor(self, name: str) -> Json:
-        return self._first(lambda row: _json(row[0]), "SELECT value FROM cursor WHERE name=?", name)
+        return self._first(_value, "SELECT value FROM cursor WHERE name=?", name)
 
     def requests(self, *, events: bool, after: int = 0, limit: int = 200) -> list[tuple[int, dict[str, Any]]]:
         """What other commands ask of the engine and has no answer yet, oldest first: the events they hand in, or all
@@ -434,7 +350,7 @@ class History:
         return self._first(_number, sql, moment) is not None
 
     def answer(self, request_id: int) -> dict[str, Any] | None:
-        return self._first(lambda row: _json(row[0]), "SELECT answer FROM intake WHERE id=?", request_id)
+        return self._first(_value, "SELECT answer FROM intake WHERE id=?", request_id)
 
 
 def seen_key(source: str, event_id: str) -> bytes:
@@ -462,52 +378,3 @@ _APPROVALS_ENDING = (
     "SELECT approval_id FROM approval INDEXED BY approval_of_run"  # noqa: S608
     f" WHERE substr(approval_id, -length(?1)) = ?1 LIMIT {MOST_FOUND}"
 )
-
-_APPROVAL = """
-SELECT a.approval_id, r.run_id, a.position, r.workflow_id, d.body, a.action_type, a.note_kind, a.title, a.body,
-       s.params, a.digest, a.definition_hash, a.reason, a.state, a.requested_at, a.expires_at, a.decided_at,
-       a.decided_by, a.channel, a.comment, a.rule, a.required_channel, a.problem, a.editable, a.body_field,
-       a.source_note, a.edits, s.status, s.result, s.error
-FROM approval a JOIN run r ON r.seq = a.run_seq JOIN definition d ON d.hash = r.hash
-     LEFT JOIN step s ON s.run_seq = a.run_seq AND s.position = a.position
-"""
-
-
-def _approval(row: Any) -> Approval:
-    (approval_id, run_id, position, workflow_id, body, action_type, note_kind, title, text,
-     params, digest, definition_hash, reason, state, requested_at, expires_at, decided_at,
-     decided_by, channel, comment, rule, required_channel, problem, editable, body_field,
-     source_note, edits, status, result, error) = row  # fmt: skip
-    definition = json.loads(body)
-    return Approval(
-        approval_id=approval_id,
-        run_id=run_id,
-        step_id=definition["actions"][position].get("id") or f"action_{position}",
-        workflow_id=workflow_id,
-        workflow_name=definition.get("name") or workflow_id,
-        action_type=action_type,
-        note_kind=note_kind,
-        title=title,
-        body=text,
-        params=_json(params) or {},
-        digest=digest,
-        definition_hash=definition_hash,
-        reason=reason,
-        state=ApprovalState(state),
-        requested_at=datetime.fromisoformat(requested_at),
-        expires_at=_time(expires_at),
-        decided_at=_time(decided_at),
-        decided_by=decided_by or "",
-        channel=channel or "",
-        comment=comment or "",
-        rule=rule,
-        required_channel=required_channel,
-        problem=problem,
-        editable=tuple(json.loads(editable)),
-        body_field=body_field,
-        source_note=source_note,
-        edits=tuple(Edit(**edit) for edit in _json(edits) or ()),
-        step_status=status or "",
-        step_result=_json(result),
-        step_error=(_json(error) or {}).get("error", ""),
-    )

@@ -18,10 +18,11 @@ from aie.config import Config
 from aie.errors import AieError
 from aie.events import EventType
 from aie.explain import Clause, Explanation, explain
-from aie.history import EventRow, History, RunRow
+from aie.history import History
 from aie.library import Library, Shelf
 from aie.plain import Json
 from aie.records import AuditRecord
+from aie.rows import EventRow, RunRow
 from aie.run import RunStatus
 from aie.templates import TemplateCompiler
 from aie.workflow import Workflow, parse_workflow

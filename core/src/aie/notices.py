@@ -18,9 +18,10 @@ from aie.approvals import Approval, Notice
 from aie.credentials import ConnectionRecord, CredentialStore
 from aie.durations import expected_s
 from aie.errors import AieError
-from aie.history import History, RunRow
+from aie.history import History
 from aie.library import Shelf
 from aie.plain import Json, digest
+from aie.rows import RunRow
 from aie.run import RunStatus, StepRecord, StepStatus
 from aie.workflow import Workflow
 

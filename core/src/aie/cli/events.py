@@ -11,8 +11,9 @@ from aie.cli.output import Output, WrongUseError, common_options, local, shorten
 from aie.cli.run_views import run_record, words_for
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config
-from aie.history import EventRow, History
+from aie.history import History
 from aie.inquiry import Inquiry
+from aie.rows import EventRow
 
 
 @click.group()

@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aie.cli.output import WrongUseError, local
-from aie.history import History, RerunRow, RunRow
+from aie.history import History
+from aie.rows import RerunRow, RunRow
 from aie.run import RunStatus, StepRecord, StepStatus
 
 

@@ -19,10 +19,11 @@ from aie.cli.workflow_files import Looked, listed_files, look_at, one_of
 from aie.config import Config
 from aie.cron import due_times
 from aie.engine_lock import engine_at_work
-from aie.history import EventRow, History, RunRow
+from aie.history import History
 from aie.inquiry import Answer, Inquiry, as_record
 from aie.plugins.registry import Registry
 from aie.readiness import missing_actions, missing_source
+from aie.rows import EventRow, RunRow
 from aie.run import RunStatus
 from aie.workflow import Workflow
 

@@ -18,10 +18,11 @@ from aie.cli.terminal import labelled, safe, wrapped
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config
 from aie.errors import PluginError
-from aie.history import History, RunRow
+from aie.history import History
 from aie.judge import Judge, context_before, rule_book
 from aie.permission import Permission
 from aie.plugins.registry import Registry
+from aie.rows import RunRow
 from aie.rules import Rule
 from aie.run import Run
 from aie.templates import TemplateCompiler

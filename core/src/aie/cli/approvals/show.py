@@ -14,7 +14,7 @@ from aie.cli.output import Output, common_options, local
 from aie.cli.terminal import labelled, safe, safe_lines, wrapped
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config
-from aie.history import RunRow
+from aie.rows import RunRow
 
 
 @click.command("show")

@@ -9,8 +9,9 @@ from aie.approvals import Approval
 from aie.cli.output import local, shorten
 from aie.cli.terminal import labelled, safe
 from aie.config import Config
-from aie.history import History, RunRow
+from aie.history import History
 from aie.plain import Json
+from aie.rows import RunRow
 from aie.run import RunStatus
 
 

@@ -10,7 +10,7 @@ from aie.cli.output import Output, common_options
 from aie.cli.run_views import one_run, run_record, words_for
 from aie.cli.terminal import person
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
-from aie.history import RunRow
+from aie.rows import RunRow
 
 
 @click.command("cancel")

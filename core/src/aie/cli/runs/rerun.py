@@ -11,8 +11,8 @@ from aie.cli.run_views import one_run, rerun_record, run_record, words_for
 from aie.cli.terminal import person
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
 from aie.errors import EventError
-from aie.history import RunRow
 from aie.plain import Json, parse_json
+from aie.rows import RunRow
 from aie.run import RunStatus
 
 

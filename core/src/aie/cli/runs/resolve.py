@@ -10,8 +10,8 @@ from aie.cli.output import Output, WrongUseError, common_options
 from aie.cli.run_views import one_run, run_record, steps_of, words_for
 from aie.cli.terminal import person
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
-from aie.history import RunRow
 from aie.plain import Json, parse_json
+from aie.rows import RunRow
 from aie.run import RunStatus
 
 

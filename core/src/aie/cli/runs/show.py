@@ -13,8 +13,9 @@ from aie.cli.output import Output, common_options, local, shorten
 from aie.cli.run_views import one_run, rerun_record, run_record, step_records, waits_of, words_for
 from aie.cli.vaults import load_config, read_history
 from aie.engine_lock import engine_at_work
-from aie.history import History, RerunRow, RunRow
+from aie.history import History
 from aie.plain import dumps
+from aie.rows import RerunRow, RunRow
 from aie.run import RunStatus, StepStatus
 
 _STEP_WORDS = {

@@ -6,7 +6,8 @@ from typing import Any
 
 from aie.cli.terminal import safe
 from aie.cli.workflow_files import Looked
-from aie.history import History, WorkflowCount
+from aie.history import History
+from aie.rows import WorkflowCount
 from aie.workflow import Workflow
 
 LOOK_BACK = 20_000  # audit records that are searched for who switched a workflow
