@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 import rich_click as click
 
 from aie.builtin.schedule import WEEKDAYS, named_schedules, next_times
-from aie.cli.emit import given_data, hand_in, known_workflow, read_file, show_plans
+from aie.cli.event_input import given_data, read_file, refuse_unknown_workflow
+from aie.cli.handing_in import hand_in
 from aie.cli.output import Output, WrongUseError, common_options, shorten, show_warnings
+from aie.cli.plans import show_plans
 from aie.cli.vaults import open_vault, wait_for
 from aie.dry_run import recorded_switches, seen, untouched_history
 from aie.events import Event, EventType
@@ -53,7 +55,7 @@ def command(
     show_warnings()
     orchestrator = open_vault(vault)
     orchestrator.library.refresh()
-    known_workflow(orchestrator, workflow_id)
+    refuse_unknown_workflow(orchestrator, workflow_id)
     workflow = orchestrator.library.shelf.workflows[workflow_id]
     event = _event(orchestrator, workflow, event_file, data, pairs, example)
     if dry_run:
