@@ -18,8 +18,6 @@ from aie.notices import open_notices, timely_notices
 from aie.plain import Json
 from aie.plugins.plugin import Offer
 
-LOG = logging.getLogger("aie.desk")
-
 
 class Desk:
     """One channel's way to the approvals; implements :class:`~aie.approvals.ApprovalDesk`."""

@@ -33,7 +33,7 @@ from aie.permission import Permission
 from aie.plain import Json, check_json
 from aie.plugins.registry import Registry
 from aie.rules import RuleBook
-from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.run import Run, RunStatus, StepStatus
 from aie.workflow import Step, Workflow
 
 RUN_ID = "‹run id›"
@@ -193,7 +193,7 @@ class _Rehearsal:
             if following.calls:
                 for call in following.calls:
                     traits = self.traits_of(run.workflow.steps[call.index].action_type)
-                    run = machine.settle(run, call, self._answer(run, call, traits, now), traits, now, 0.0)
+                    run = machine.settle(run, call, self._answer(run, call, traits), traits, now, 0.0)
             elif asked:
                 run = machine.decide(run, asked[0], True, _approval(now), now)
             elif following.wake_at is not None:
@@ -201,7 +201,7 @@ class _Rehearsal:
             else:
                 return run, following.status
 
-    def _answer(self, run: Run, call: Call, traits: _Traits, now: datetime) -> Success:
+    def _answer(self, run: Run, call: Call, traits: _Traits) -> Success:
         step = run.workflow.steps[call.index]
         if traits.bound.handler is WAIT:
             wait = self._wait(run, step, call, traits)
@@ -286,12 +286,12 @@ def _why_not_reached(run: Run, step: Step) -> str:
     blocked = next((record for record in before if record.status is StepStatus.BLOCKED), None)
     if blocked is not None:
         return f"waits for {run.workflow.steps[blocked.index].id}"
-    if any(record.status is StepStatus.FAILED for record in before) and not _later(run, step, before):
+    if any(record.status is StepStatus.FAILED for record in before) and not _went_on_after(run, step):
         return "the run has failed before"
     return "the run jumps over it"
 
 
-def _later(run: Run, step: Step, before: list[StepRecord]) -> bool:
+def _went_on_after(run: Run, step: Step) -> bool:
     return any(index > step.index for index in run.steps)
 
 

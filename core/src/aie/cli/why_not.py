@@ -146,11 +146,11 @@ class _Sheet:
         if workflow is None:
             return [Reason("broken", f"{each.where}: {each.message}", each.hint) for each in self.found.findings]
         return [
-            *self._broken(workflow), *self._switched_off(workflow), *self._lacking(workflow), *self._engine(workflow),
+            *self._broken(), *self._switched_off(workflow), *self._lacking(workflow), *self._engine(workflow),
             *self._in_the_way(), *self._nothing_came(workflow, missed),
         ]  # fmt: skip
 
-    def _broken(self, workflow: Workflow) -> Iterator[Reason]:
+    def _broken(self) -> Iterator[Reason]:
         for finding in self.found.errors:
             yield Reason("broken", f"{finding.where}: {finding.message}", finding.hint)
 
