@@ -1,4 +1,4 @@
-"""``aie doctor``."""
+"""``aie doctor``: how each part of the set-up stands, line by line."""
 
 from __future__ import annotations
 

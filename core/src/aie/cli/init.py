@@ -1,4 +1,4 @@
-"""``aie init``."""
+"""``aie init``: make a vault, or adopt the one there is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``aie run``."""
+"""``aie run``: run one workflow now, for an event of its own."""
 
 from __future__ import annotations
 
