@@ -102,7 +102,7 @@ class AsyncOrchestrator:
 
     async def open(self, *, serve: bool = False) -> None:
         """Become the engine of the state folder. With another one there: hand requests to it, or, if this one is to
-        ``serve``, fail with :class:`BusyError`.
+        ``serve``, fail with ``BusyError``.
         """
         self.library.refresh()
         lock = engine_lock.take(self.config.state_dir)
@@ -177,7 +177,7 @@ class AsyncOrchestrator:
     async def process_event(self, event: Event, *, forced: bool = False, linger_s: float = LINGER_S) -> EventResult:
         """Record an event, carry out what it starts, and come back when every run of it has ended or is parked.
 
-        Waits shorter than ``linger_s`` are seen through. Raises :class:`EventError` when the event is not acceptable.
+        Waits shorter than ``linger_s`` are seen through. Raises ``EventError`` when the event is not acceptable.
         """
         if self.engine is not None:
             (found,) = await self.engine.accept_all([event], forced=forced)
@@ -275,7 +275,7 @@ class AsyncOrchestrator:
     ) -> tuple[Mapping[str, Any], RunResult]:
         """Do an ended run again: ``seq``, ``run_id`` and ``reused`` steps of the new one, and how it came to rest.
 
-        See :meth:`aie.engine.Engine.rerun`.
+        See ``aie.engine.Engine.rerun``.
         """
         wanted = {"since": since, "current": current, "changes": dict(changes)}
         answer = await self._request({"kind": "rerun", "run_seq": run_seq, **wanted, "by": by})

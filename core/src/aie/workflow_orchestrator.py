@@ -18,7 +18,7 @@ T = TypeVar("T")
 class WorkflowOrchestrator:
     """A vault, opened: an event loop in a thread of its own, and methods that wait.
 
-    Also a context manager; without ``with``, call :meth:`close` (what was accepted is safe either way).
+    Also a context manager; without ``with``, call ``close()`` (what was accepted is safe either way).
     """
 
     def __init__(self, vault_path: str | os.PathLike[str], **options: Any) -> None:
