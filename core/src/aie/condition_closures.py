@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from aie.condition_evaluator import COMPARISONS, FUNCTIONS, MAX_ITEMS, MAX_TEXT, METHODS
-from aie.operations import Budget
+from aie.operations import BARE_COMPARISONS, Budget
 from aie.plain import Json
 
 Closure = Callable[[Mapping[str, Json]], Any]
@@ -31,20 +31,6 @@ _SMALL_ITEM = 100
 _SCALARS = frozenset({int, float, bool, type(None)})
 _KINDS: Mapping[type, Callable[[list[Any]], Any]] = MappingProxyType({ast.List: list, ast.Tuple: tuple, ast.Set: set})
 _UNCHARGED = frozenset({"len", "bool", "abs", "int", "float", "round"})
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
-    {
-        "==": operator.eq,
-        "!=": operator.ne,
-        "<": operator.lt,
-        "<=": operator.le,
-        ">": operator.gt,
-        ">=": operator.ge,
-        "is": operator.is_,
-        "is not": operator.is_not,
-        "in": lambda left, right: left in right,
-        "not in": lambda left, right: left not in right,
-    }
-)
 
 
 class UnsureError(Exception):
@@ -204,7 +190,7 @@ def _compare_two(test: Callable[[Any, Any], bool], left: Closure, right: Closure
 
 def _test(symbol: str, left: Any, right: Any) -> Callable[[Any, Any], bool]:
     """The comparison itself, with a look at the values first unless a constant on one side makes that needless."""
-    test = _OPERATORS[symbol]
+    test = BARE_COMPARISONS[symbol]
     if symbol in ("in", "not in"):
         return _looking_through(test) if right is NOT_CONSTANT else test
     if _is_container(left) or _is_container(right):

@@ -144,7 +144,7 @@ def compared(budget: Budget, symbol: str, left: Any, right: Any) -> bool:
     if type(left) not in _SCALARS or type(right) not in _SCALARS:
         _charge_comparison(budget, symbol, left, right)
     try:
-        return bool(_COMPARISONS[symbol](left, right))
+        return BARE_COMPARISONS[symbol](left, right)
     except TypeError:
         if symbol in ("in", "not in"):
             raise OperationError(f"cannot look for {kind(left)} in {kind(right)}") from None
@@ -289,7 +289,8 @@ _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
         "%": operator.mod,
     }
 )
-_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
+# Nothing is charged, and no kind looked at: for those who have done so.
+BARE_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {
         "==": operator.eq,
         "!=": operator.ne,
