@@ -7,7 +7,8 @@ from typing import Any
 
 import rich_click as click
 
-from aie.cli.output import Output, WrongUseError, common_options, local, shorten
+from aie.cli.event_views import event_record, one_event
+from aie.cli.output import Output, common_options, local, shorten
 from aie.cli.run_views import run_record, words_for
 from aie.cli.vaults import load_config, read_history
 from aie.config import Config
@@ -87,31 +88,6 @@ def show(event: str, vault: Path | None, output: Output) -> None:
         output.line(f"  {other['workflow_id']}: {other['reason']}")
         for path, value in other["saw"].items():
             output.line(f"      saw {path} = {shorten(repr(value), 60)}")
-
-
-def one_event(history: History | None, text: str) -> EventRow:
-    """The event with this id (or source/id), or whose id alone begins with it."""
-    rows = history.find_events(text) if history else []
-    if len(rows) == 1:
-        return rows[0]
-    if not rows:
-        raise WrongUseError(f"no event has the id {text!r}", where="EVENT", hint="aie events list shows the events")
-    found = "\n".join(f"    {row.source}/{row.event_id}  {row.event_type}" for row in rows)
-    raise WrongUseError(
-        f"{len(rows)} events answer to {text!r}:\n{found}", where="EVENT", hint="give more of the id, or SOURCE/ID"
-    )
-
-
-def event_record(row: EventRow) -> dict[str, Any]:
-    """An event for a program, without its data."""
-    return {
-        "event_id": row.event_id,
-        "event_type": row.event_type,
-        "source": row.source,
-        "timestamp": row.timestamp,
-        "received_at": row.received_at.isoformat(timespec="milliseconds"),
-        "workflow_id": row.workflow_id,
-    }
 
 
 def _others(config: Config, history: History, row: EventRow) -> list[dict[str, Any]]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import rich_click as click
 
-from aie.cli.events import event_record, one_event
-from aie.cli.output import Output, common_options, local, shorten
-from aie.cli.run_views import words_for
+from aie.cli.event_views import answer_lines, event_record, one_event
+from aie.cli.output import Output, common_options, local
 from aie.cli.terminal import counted
 from aie.cli.vaults import load_config, read_history
-from aie.config import Config
-from aie.explain import Clause
-from aie.history import History
-from aie.inquiry import Answer, Inquiry, as_record
+from aie.inquiry import Inquiry, as_record
 
 MOST_SHOWN = 40  # workflows; --json has them all
-_WORDS = {True: "true", False: "false", None: "failed"}
 
 
 @click.command()
@@ -42,7 +36,7 @@ def command(event: str, vault: Path | None, output: Output) -> None:
         output.line(f"  only for {row.workflow_id}")
     for answer in answers[:MOST_SHOWN]:
         output.line()
-        for line in lines_of(answer, history, config):
+        for line in answer_lines(answer, history, config):
             output.line(line)
     if not answers:
         output.line(f"\nNo workflow is on {row.event_type}.")
@@ -50,25 +44,3 @@ def command(event: str, vault: Path | None, output: Output) -> None:
         output.line(f"\nand {len(answers) - MOST_SHOWN:,} more that did not start; --json shows all")
     if unusable:
         output.line(f"\n{counted(unusable, 'workflow file')} cannot be used and might be on it: aie workflows check")
-
-
-def lines_of(answer: Answer, history: History, config: Config) -> Iterator[str]:
-    """An answer for a person."""
-    yield f"{answer.workflow_id}: {'started' if answer.started else 'not started'}; {answer.reason}"
-    yield from (f"    {line}" for clause in answer.deciding for line in clause_lines(clause))
-    if answer.note:
-        yield f"    ({answer.note})"
-    for run in answer.runs:
-        again = "again, " if run.generation else ""
-        yield f"    {run.run_id}  {again}{words_for(history, run, config.timezone)}"
-
-
-def clause_lines(clause: Clause) -> Iterator[str]:
-    """A part of a condition, its answer, and what it saw."""
-    yield (
-        f"{shorten(clause.text, 200)}   is {_WORDS[clause.answer]}"
-        if clause.answer is not None
-        else (f"{shorten(clause.text, 200)}   failed: {shorten(clause.error, 300)}")
-    )
-    for path, value in clause.saw:
-        yield f"    {path} = {shorten(repr(value) if value != 'missing' else 'missing', 80)}"

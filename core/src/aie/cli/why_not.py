@@ -10,11 +10,11 @@ from pathlib import Path
 import rich_click as click
 
 from aie.builtin.schedule import next_times, workflow_schedule
+from aie.cli.event_views import answer_lines
 from aie.cli.output import Output, common_options, local
 from aie.cli.run_views import run_record
 from aie.cli.terminal import ago, counted
 from aie.cli.vaults import load_config, read_history
-from aie.cli.why import lines_of
 from aie.cli.workflow_files import Looked, listed_files, look_at, one_of
 from aie.config import Config
 from aie.cron import due_times
@@ -240,6 +240,6 @@ class _Sheet:
         for row, answer in missed:
             when = local(row.received_at, self.config.timezone)
             yield f"  {when}  {row.event_type} from {row.source}  ({row.event_id})"
-            _, *lines = lines_of(answer, self.history, self.config)
+            _, *lines = answer_lines(answer, self.history, self.config)
             yield f"      {answer.reason}"
             yield from (f"  {line}" for line in lines)

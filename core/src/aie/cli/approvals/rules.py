@@ -11,7 +11,7 @@ from typing import Any
 import rich_click as click
 
 from aie.act import BoundTraits
-from aie.cli.events import one_event
+from aie.cli.event_views import one_event
 from aie.cli.output import Output, WrongUseError, common_options
 from aie.cli.run_views import one_run
 from aie.cli.terminal import labelled, safe, wrapped
