@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import rich_click as click
 
+from aie.cli.anywhere import config_anywhere
 from aie.cli.output import Output, common_options, local
-from aie.cli.plugins import config_anywhere
 from aie.cli.terminal import ago, counted, labelled, person, safe, wrapped
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
 from aie.cli.workflow_files import Looked, json_files, listed_files, look_at, one_of
