@@ -17,6 +17,7 @@ RICH = """
     from aie.actions import ActionHandler, Effect
     from aie.events import EventTypeSpec
     from aie.hookspecs import hookimpl
+    from aie.touches import Touches
 
 
     class Order(BaseModel):
@@ -53,7 +54,7 @@ RICH = """
         return [
             ActionHandler(
                 name="order", params=Order, run=print, summary="orders a thing", result=Placed, effect=Effect.EXTERNAL,
-                touches=("shop.example",),
+                touches=Touches.at("https://shop.example/api"),
             )
         ]
 
@@ -143,6 +144,7 @@ def test_show_has_events_actions_settings_and_what_it_touches(aie: CommandLine) 
         "reason": "",
         "hint": "",
         "adds": {**NOTHING, "actions": ["order"], "event_types": ["delivered"]},
+        "touches": {"hosts": ["shop.example"], "folders": [], "commands": []},
         "actions": [
             {
                 "name": "order",
@@ -150,7 +152,7 @@ def test_show_has_events_actions_settings_and_what_it_touches(aie: CommandLine) 
                 "effect": "external",
                 "asks_first": True,
                 "repeatable": False,
-                "touches": ["shop.example"],
+                "touches": {"hosts": ["shop.example"], "folders": [], "commands": []},
                 "parameters": [
                     {
                         "name": "product",
@@ -209,9 +211,10 @@ def test_show_says_the_same_in_words(aie: CommandLine) -> None:
         "shop: aie-shop 1.0\n"
         "  State      ok\n"
         f"  From       {aie.site}\n"
+        "  Touches    network: shop.example\n"
         "\n"
         "Action order: orders a thing\n"
-        "  acts outside the house; touches shop.example; asks first; is never repeated by guessing\n"
+        "  acts outside the house (network: shop.example); asks first; is never repeated by guessing\n"
         "    product (text, required): what to order\n"
         "    count (whole number, default 1): how many\n"
         "  gives  number\n"

@@ -328,6 +328,19 @@ BROKEN = {
         "which names the parameter 'body', which its params do not have",
         "the parameters are text",
     ),
+    "what it touches as bare texts": (
+        hook("aie_action_handlers(settings)", "return [ActionHandler('a', Params, run, touches=('shop.example',))]"),
+        "aie_action_handlers returned ActionHandler 'a', which has a tuple as what it touches",
+        'write touches=Touches(hosts=("shop.example",)), with Touches from aie.touches',
+    ),
+    "a host it touches as one text": (
+        hook(
+            "aie_audit_sinks(settings)",
+            "from aie.touches import Touches\n    return [AuditSink('a', run, touches=Touches('shop.example'))]",
+        ),
+        "aie_audit_sinks returned AuditSink 'a', which has hosts it touches that are no tuple of texts",
+        'write touches=Touches(hosts=("shop.example",)), with Touches from aie.touches',
+    ),
     "a source that is not named after it": (
         hook("aie_event_sources(settings)", "return [EventSource('files', ('file_added',), run)]"),
         "aie_event_sources returned EventSource 'files', which is not named after the plugin",

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from aie.credentials import Credentials
 from aie.events import Event
 from aie.plain import Json
+from aie.touches import NOTHING, Touches
 
 
 class Effect(StrEnum):
@@ -104,7 +105,7 @@ class ActionHandler:
     preview: Callable[[Any, ActionContext], Awaitable[str] | str] | None = None  # Markdown: what exactly will happen
     facts: Callable[[Any, ActionContext], Mapping[str, Json]] | None = None  # for approval rules; local and fast
     expires_after: timedelta | None = None  # a request for it that nobody answered by then is rejected
-    touches: tuple[str, ...] = ()  # hosts, vault folders and commands, for people to read
+    touches: Touches = NOTHING  # of an action that acts outside: at least its hosts
 
     @property
     def asks_first(self) -> bool:

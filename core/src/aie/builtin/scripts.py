@@ -23,6 +23,7 @@ from aie.actions import ActionContext, ActionHandler, Effect
 from aie.builtin.process import Finished, run_process
 from aie.builtin.settings import CoreSettings, ScriptSettings
 from aie.errors import ActionError
+from aie.touches import Touches
 
 MAX_SCRIPT_BYTES = 64 * 1024 * 1024
 MAX_TAIL = 1500  # characters of the error output that an error message carries
@@ -246,5 +247,5 @@ RUN_SCRIPT = ActionHandler(
     effect=Effect.LOCAL,
     repeatable=False,
     locked_fields=frozenset({"script", "allowed_scripts"}),
-    touches=("the scripts listed in aie.toml", "the vault, as their working folder"),
+    touches=Touches(folders=(".",), commands=("the scripts that aie.toml lists",)),
 )

@@ -17,6 +17,7 @@ from aie.plain import check_json
 from aie.plugins.guard import BrokenPluginError, discard, one_line
 from aie.records import AuditSink
 from aie.sources import EventSource
+from aie.touches import Touches
 
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -37,6 +38,8 @@ def checked_offers(plugin: str, hook: str, kind: type[T], answer: object) -> tup
         name = one_line(getattr(item, "name", ""))
         if not problem and name in names:
             problem, hint = "is there twice", "give each a name of its own"
+        if not problem:
+            problem, hint = _check_touches(item)
         if not problem:
             problem, hint = _CHECKS[kind](item)
         if problem:
@@ -59,6 +62,18 @@ def _check_name(plugin: str, item: Any) -> tuple[str, str]:
             return "is not named after the plugin", f"name it {plugin}.NAME; NAME is {_NAME_RULE}"
     elif not NAME.fullmatch(name):
         return "has a name that cannot be used", f"a name is {_NAME_RULE}"
+    return "", ""
+
+
+def _check_touches(item: Any) -> tuple[str, str]:
+    touches = getattr(item, "touches", Touches())
+    right = 'write touches=Touches(hosts=("shop.example",)), with Touches from aie.touches'
+    if not isinstance(touches, Touches):
+        return f"has {_type_name(touches)} as what it touches", right
+    for kind in ("hosts", "folders", "commands"):
+        names = getattr(touches, kind)
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+            return f"has {kind} it touches that are no tuple of texts", right
     return "", ""
 
 

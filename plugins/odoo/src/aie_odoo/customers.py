@@ -143,6 +143,7 @@ def find_customer(odoo: Odoo) -> ActionHandler:
         summary="look up a customer in Odoo by id, address or name",
         effect=Effect.NONE,
         repeatable=True,
+        touches=odoo.settings.servers,
     )
 
 
@@ -159,7 +160,7 @@ def create_customer(odoo: Odoo) -> ActionHandler:
         summary="make a new customer in Odoo, unless the address is known there",
         note_kind="CUSTOMER",
         title_field="name",
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )
 
 

@@ -160,7 +160,7 @@ def submit_expense(odoo: Odoo) -> ActionHandler:
         repeatable=True,
         note_kind="EXPENSE",
         locked_fields=frozenset({"expense_id"}),
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )
 
 
@@ -177,5 +177,5 @@ def approve_expense(odoo: Odoo) -> ActionHandler:
         repeatable=True,
         note_kind="EXPENSE",
         locked_fields=frozenset({"expense_id"}),
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, LookUp
 from aie.errors import ActionError
 from aie.plain import Json
+from aie.touches import Touches
 from aie_odoo import directory, documents, receipts
 from aie_odoo.client import Odoo, Row, Session
 from aie_odoo.faults import RightsError
@@ -178,7 +179,7 @@ def record_expense(odoo: Odoo) -> ActionHandler:
         note_kind="EXPENSE",
         title_field="name",
         locked_fields=frozenset({"amount", "currency", "employee", "employee_id", "payment_mode", "receipt"}),
-        touches=(odoo.settings.url or "your Odoo server", "the receipt in the vault"),
+        touches=odoo.settings.servers | Touches(folders=("the receipt a workflow names",)),
     )
 
 

@@ -177,7 +177,7 @@ def create_invoice(odoo: Odoo) -> ActionHandler:
         summary="make an invoice in Odoo, as a draft or posted",
         note_kind="INVOICE",
         locked_fields=frozenset({"customer_id", "customer_email", "customer_name", "items", "currency", "reference"}),
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )
 
 

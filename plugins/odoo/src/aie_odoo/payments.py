@@ -151,5 +151,5 @@ def register_payment(odoo: Odoo) -> ActionHandler:
         summary="register in Odoo that an invoice was paid, in full or in part",
         note_kind="INVOICE",
         locked_fields=frozenset({"invoice_id", "amount", "payment_date", "journal"}),
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )

@@ -137,6 +137,7 @@ def financial_summary(odoo: Odoo) -> ActionHandler:
         summary="what was invoiced and paid in a period, and what is open and overdue",
         effect=Effect.NONE,
         repeatable=True,
+        touches=odoo.settings.servers,
     )
 
 

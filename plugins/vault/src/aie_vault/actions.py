@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import ActionError, ParameterError, RetryableError
 from aie.files import Files, Folder, advice, path_parts
+from aie.touches import Touches
 from aie_vault.settings import VaultSettings
 
 
@@ -94,7 +95,7 @@ def create_file(settings: VaultSettings, files: Files) -> ActionHandler:
         repeatable=True,
         title_field="path",
         body_field="content",
-        touches=("the vault, without aie's own folders",),
+        touches=Touches(folders=(".",)),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import RetryableError
 from aie.files import Files, advice, safe_name
+from aie.touches import Touches
 from aie_vault import inert
 from aie_vault.actions import Written
 from aie_vault.frontmatter import quoted, scalar
@@ -87,5 +88,5 @@ def send_notification(settings: VaultSettings, files: Files) -> ActionHandler:
         repeatable=True,
         title_field="title",
         body_field="message",
-        touches=(f"{settings.inbox}/",),
+        touches=Touches(folders=(settings.inbox,)),
     )

@@ -6,9 +6,13 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
+from aie.approvals import ApprovalChannel
 from aie.cli.plugins.fields import fields_of
 from aie.config import CORE
+from aie.connections import Connection
 from aie.plugins.plugin import Plugin, PluginInfo
+from aie.records import AuditSink
+from aie.touches import Touches
 
 KINDS = {
     "actions": "actions",
@@ -44,7 +48,7 @@ def offers_in_detail(plugin: Plugin) -> dict[str, list[dict[str, Any]]]:
                 "effect": str(handler.effect),
                 "asks_first": handler.asks_first,
                 "repeatable": handler.repeatable,
-                "touches": list(handler.touches),
+                "touches": touched(handler.touches),
                 "parameters": fields_of(handler.params),
                 "result": fields_of(handler.result) if handler.result else None,
             }
@@ -60,14 +64,24 @@ def offers_in_detail(plugin: Plugin) -> dict[str, list[dict[str, Any]]]:
                 "summary": source.summary,
                 "event_types": list(source.event_types),
                 "watching": source.watching,
+                "touches": touched(source.touches),
             }
             for source in plugin.sources
         ],
-        "sinks": [{"name": sink.name, "summary": sink.summary} for sink in plugin.sinks],
-        "channels": [{"name": channel.name, "summary": channel.summary} for channel in plugin.channels],
-        "connections": [{"name": each.name, "summary": each.summary} for each in plugin.connections],
+        "sinks": [_named(sink) for sink in plugin.sinks],
+        "channels": [_named(channel) for channel in plugin.channels],
+        "connections": [_named(connection) for connection in plugin.connections],
         "settings": _settings(plugin),
     }
+
+
+def _named(item: AuditSink | ApprovalChannel | Connection) -> dict[str, Any]:
+    return {"name": item.name, "summary": item.summary, "touches": touched(item.touches)}
+
+
+def touched(touches: Touches) -> dict[str, list[str]]:
+    """What is touched, by kind."""
+    return {"hosts": list(touches.hosts), "folders": list(touches.folders), "commands": list(touches.commands)}
 
 
 def _settings(plugin: Plugin) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aie.cli.terminal import labelled, wrapped
@@ -26,9 +26,10 @@ def sheet(details: Mapping[str, list[dict[str, Any]]]) -> list[str]:
         lines += ["", *wrapped(_titled("Source", source))]
         lines += labelled("emits", ", ".join(source["event_types"]), width=9)
         lines += labelled("watches", source["watching"], width=9) if source["watching"] else []
+        lines += _touching(source)
     for word, kind in (("Audit sink", "sinks"), ("Approval channel", "channels"), ("Connection", "connections")):
         for item in details[kind]:
-            lines += ["", *wrapped(_titled(word, item))]
+            lines += ["", *wrapped(_titled(word, item)), *_touching(item)]
     if details["settings"]:
         lines += ["", "Settings, in aie.toml or in the environment"]
         for setting in details["settings"]:
@@ -38,19 +39,33 @@ def sheet(details: Mapping[str, list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
+def in_words(touched: Mapping[str, Sequence[str]]) -> str:
+    """``network: shop.example; in the vault: Inbox, Logs``; '' for nothing."""
+    labels = {"hosts": "network", "folders": "in the vault", "commands": "commands"}
+    parts = {
+        label: ", ".join("all of it" if name == "." else name for name in touched[kind])
+        for kind, label in labels.items()
+    }
+    return "; ".join(f"{label}: {names}" for label, names in parts.items() if names)
+
+
+def _touching(item: Mapping[str, Any]) -> list[str]:
+    touched = in_words(item["touches"])
+    return labelled("touches", touched, width=9) if touched else []
+
+
 def _titled(kind: str, item: Mapping[str, Any]) -> str:
     return f"{kind} {item['name']}" + (f": {item['summary']}" if item["summary"] else "")
 
 
 def _manner(action: Mapping[str, Any]) -> str:
     effects = {
-        "none": "touches nothing outside aie",
+        "none": "changes nothing outside aie",
         "local": "stays on this machine",
         "external": "acts outside the house",
     }
-    parts = [effects.get(action["effect"], action["effect"])]
-    if action["touches"]:
-        parts.append(f"touches {', '.join(action['touches'])}")
+    touched = in_words(action["touches"])
+    parts = [effects.get(action["effect"], action["effect"]) + (f" ({touched})" if touched else "")]
     parts.append("asks first" if action["asks_first"] else "does not ask")
     parts.append("safe to repeat" if action["repeatable"] else "is never repeated by guessing")
     return "; ".join(parts)
