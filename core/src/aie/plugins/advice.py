@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aie.catalogue import Catalogue
-from aie.config import FILE_NAME, Config, nearest
+from aie.config import Config
+from aie.config_file import FILE_NAME
 from aie.errors import PluginError
 from aie.plugins.discovery import canonical
 from aie.plugins.plugin import BoundHandler, PluginInfo, PluginState
+from aie.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True)

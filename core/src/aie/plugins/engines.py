@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aie.config import nearest
 from aie.errors import PluginError
 from aie.plugins.discovery import ENGINES_GROUP, discover
 from aie.plugins.guard import BrokenPluginError
 from aie.plugins.loading import import_entry_point
+from aie.spelling import nearest
 
 
 def load_engine(name: str) -> Any:

@@ -13,7 +13,7 @@ from stevedore.driver import DriverManager
 from aie import hookspecs
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
-from aie.config import Config, nearest
+from aie.config import Config
 from aie.connections import Connection, Inspection
 from aie.events import EventTypeSpec
 from aie.plugins.discovery import Found
@@ -23,6 +23,7 @@ from aie.plugins.plugin import Plugin
 from aie.plugins.settings import checked_settings
 from aie.records import AuditSink
 from aie.sources import EventSource
+from aie.spelling import nearest
 
 T = TypeVar("T")
 

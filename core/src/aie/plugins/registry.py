@@ -8,10 +8,11 @@ from types import MappingProxyType
 
 from aie.approvals import ApprovalChannel
 from aie.catalogue import Catalogue
-from aie.config import CORE, Config, nearest
+from aie.config import Config
 from aie.connections import Connection, Inspection
 from aie.errors import NotFoundError
 from aie.events import EventTypeSpec
+from aie.plugin_tables import CORE
 from aie.plugins.advice import missing_action, unusable
 from aie.plugins.discovery import PLUGINS_GROUP, Found, discover, each_name
 from aie.plugins.guard import BrokenPluginError
@@ -20,6 +21,7 @@ from aie.plugins.offers import NAME
 from aie.plugins.plugin import BoundHandler, Offer, Plugin, PluginInfo, PluginState
 from aie.records import AuditSink
 from aie.sources import EventSource
+from aie.spelling import nearest
 
 _PROGRAM = "the program itself"  # the origin of plugins that were handed over, not installed
 
