@@ -31,7 +31,7 @@ import tzlocal
 from aie.config_file import FILE_NAME, ConfigFile
 from aie.errors import ConfigError
 from aie.plain import MAX_BYTES
-from aie.plugin_tables import CORE, CORE_TABLES, merged, overrides, plugin_tables
+from aie.plugin_tables import CORE, CORE_TABLES, PluginTables, merged, overrides
 from aie.spelling import nearest
 
 DEFAULT_MAX_RUNS = 64
@@ -97,9 +97,13 @@ DEFAULT_TOML = """\
 [approvals]
 # expires_after = "7 days"
 
-# Installed plugins that should stay off.
+# Installed plugins that should stay off. With allow or allow_publishers there are no others than those they name; files
+# names plugins that are one file each, below this folder or elsewhere. A plugin is code that may do what you may do.
 [plugins]
 disabled = []
+# allow = ["vault", "gmail"]
+# allow_publishers = ["Example Ltd"]
+# files = { greet = "plugins/greet.py" }
 
 # Every plugin has a table of its own; `aie plugins show vault` lists its settings.
 [plugins.vault]
@@ -162,6 +166,9 @@ class Config:
     retention: Retention = Retention()
     actions: Mapping[str, str] = field(default_factory=dict)  # bare action name → the plugin that provides it
     disabled: frozenset[str] = frozenset()
+    allow: frozenset[str] | None = None  # plugins and packages; with allow_publishers the only ones. None: no such list
+    allow_publishers: frozenset[str] | None = None
+    plugin_files: Mapping[str, Path] = field(default_factory=dict)  # plugins that are one file, by name
     tables: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     overrides: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -178,7 +185,7 @@ class Config:
         file = ConfigFile(vault / FILE_NAME, _KEYS)
         state_dir = _state_dir(file, vault, env)
         folders, folder_warnings = _workflow_folders(file, vault)
-        tables, disabled = plugin_tables(file)
+        plugins = PluginTables.read(file)
         return cls(
             vault=vault,
             timezone=_timezone(file, env),
@@ -190,8 +197,11 @@ class Config:
             max_event_bytes=file.number("max_event_bytes", MAX_BYTES, least=1024, most=64 * MAX_BYTES),
             retention=_retention(file),
             actions=_actions(file),
-            disabled=disabled,
-            tables=tables,
+            disabled=plugins.disabled,
+            allow=plugins.allow,
+            allow_publishers=plugins.allow_publishers,
+            plugin_files={name: (vault / Path(path).expanduser()).resolve() for name, path in plugins.files.items()},
+            tables=plugins.tables,
             overrides=overrides(env),
             warnings=(*folder_warnings, *place_warnings(state_dir, vault, env), *_variable_warnings(env)),
         )

@@ -126,7 +126,10 @@ def missing_source(workflow: Workflow, registry: Registry) -> tuple[str, str]:
             f"{plugin} brings no {event_type} events before it is connected",
             f"aie connect {plugin}, or hand them in with aie emit",
         )
-    return f"nothing installed brings {event_type} events", f"pip install {package}, or hand them in with aie emit"
+    return (
+        f"nothing installed brings {event_type} events",
+        f"aie plugins install {package}, or hand them in with aie emit",
+    )
 
 
 def schedules_of(shelf: Shelf, registry: Registry, config: Config) -> tuple[list[Schedule], list[str]]:

@@ -31,6 +31,6 @@ def load_engine(name: str) -> Any:
         raise BrokenPluginError(
             f"the engine {name!r} of {package} is broken: {error.message}",
             where=package,
-            hint=error.hint or f"install it again: pip install --force-reinstall {package}",
+            hint=error.hint or f"look for a newer one: aie plugins install --upgrade {package}",
             traceback_text=error.traceback_text,
         ) from None

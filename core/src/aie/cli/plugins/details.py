@@ -31,6 +31,7 @@ def info_record(info: PluginInfo) -> dict[str, Any]:
         "package": info.package,
         "version": info.version,
         "origin": info.origin,
+        "publisher": info.publisher,
         "state": str(info.state),
         "reason": info.reason,
         "hint": info.hint,
