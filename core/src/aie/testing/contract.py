@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
+from aie.builtin import aie_action_handlers
+from aie.config import Config
+from aie.errors import PluginError
 from aie.plain import Json
+from aie.testing.bench import Bench
+from aie.testing.declared import examine_declared
+from aie.testing.findings import Findings
 from aie.testing.home import Home
+from aie.testing.offered import Offered, ask, installed_or_given
 from aie.testing.report import Report
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+from aie.testing.runs import NOTHING
+from aie.testing.scratch import ENVIRONMENT, write_settings
+from aie.testing.trials import try_action
+from aie.testing.vigils import try_check, try_source
 
 
 def contract(
@@ -58,4 +68,32 @@ def examine(
     it, and ``params`` has, by action, what to try it with instead of its example: a function that makes what the
     parameters name, in the stand-in or the vault, and gives them.
     """
-    raise NotImplementedError
+    name, thing = installed_or_given(plugin)
+    findings = Findings()
+    with tempfile.TemporaryDirectory(prefix="aie-") as folder:
+        vault = write_settings(Path(folder), plugin, {name: settings} if settings else {}, "Europe/Berlin")
+        config = Config.load(vault.resolve(), ENVIRONMENT)
+        offered = ask(name, thing, config, findings)
+    if offered is not None:
+        examine_declared(offered, frozenset(handler.name for handler in aie_action_handlers(None)), findings)
+        if state is None:
+            findings.not_tried("behaviour", f"plugin {name}", "no state was given: nothing was carried out")
+        else:
+            bench = Bench(name, plugin, settings, credentials, prepare, state, stalled, params)
+            _examine_behaviour(offered, bench, findings)
+    return Report(name, tuple(findings.checks))
+
+
+def _examine_behaviour(offered: Offered, bench: Bench, findings: Findings) -> None:
+    try:
+        with bench.home():
+            pass
+    except PluginError as error:  # an element is not right: aie refuses the plugin as a whole
+        findings.not_tried("behaviour", f"plugin {offered.name}", error.message)
+        return
+    for handler in offered.actions:
+        try_action(bench, handler, findings)
+    for source in offered.sources:
+        try_source(bench, source, findings)
+    for item in (*offered.items["aie_connections"], *offered.items["aie_inspections"]):
+        try_check(bench, item, findings)
