@@ -17,6 +17,8 @@ from aie.testing.evidence import changed_files, contents, difference
 from aie.testing.findings import NotTriedError, ViolationError
 from aie.testing.home import Home
 
+Stalled = Callable[[], AbstractContextManager[object]]
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -28,8 +30,9 @@ class Bench:
     credentials: Mapping[str, str]
     prepare: Callable[[Home], object] | None
     state: Callable[[], Json]
-    stalled: Callable[[], AbstractContextManager[object]] | None
+    stalled: Stalled | None
     params: Mapping[str, Callable[[Home], Mapping[str, Json]]]
+    news: Mapping[str, Callable[[Home], object]]
 
     @contextlib.contextmanager
     def home(self) -> Iterator[Home]:

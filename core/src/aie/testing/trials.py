@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,7 +19,7 @@ from aie.machine import Success
 from aie.plain import Json, dumps
 from aie.templates import TemplateCompiler
 from aie.testing.attempts import Attempt, Ear, attempt
-from aie.testing.bench import Bench
+from aie.testing.bench import Bench, Stalled
 from aie.testing.evidence import overheard, refuse_secrets
 from aie.testing.findings import Findings, NotTriedError, ViolationError, said
 from aie.testing.home import Home
@@ -44,12 +44,12 @@ def try_action(bench: Bench, handler: ActionHandler, findings: Findings) -> None
         trial.carry_out()
         trial.look_up_after()
         trial.repeat()
-    with findings.check("secrets", subject):
-        if not trial.secrets:
-            raise NotTriedError("no credentials were given")
-        refuse_secrets(trial.secrets, {**trial.told, "the log": lines})
-    _try_wrong_secrets(bench, handler, findings, f"{subject}, with wrong credentials")
-    _try_stalled(bench, handler, findings, subject)
+    if trial.secrets:
+        with findings.check("secrets", subject):
+            refuse_secrets(trial.secrets, {**trial.told, "the log": lines})
+        _try_wrong_secrets(bench, handler, findings, f"{subject}, with wrong credentials")
+    if bench.stalled is not None:
+        _try_stalled(bench, bench.stalled, handler, findings)
 
 
 class _Trial:
@@ -151,8 +151,6 @@ def _try_wrong_secrets(bench: Bench, handler: ActionHandler, findings: Findings,
     with findings.check("secrets", subject), bench.home() as home:
         params = bench.params_of(handler, home)
         wrong = bench.spoil(home)
-        if not wrong:
-            raise NotTriedError("no credentials were given")
         more = approval(home) if handler.asks_first else {}
         with overheard() as lines:
             made = home.attempt(f"{bench.name}.{handler.name}", params, **more)
@@ -161,22 +159,28 @@ def _try_wrong_secrets(bench: Bench, handler: ActionHandler, findings: Findings,
             raise NotTriedError("it does not need them")
 
 
-def _try_stalled(bench: Bench, handler: ActionHandler, findings: Findings, subject: str) -> None:
-    if bench.stalled is None:
-        for name in ("timeout", "cancellation"):
-            findings.not_tried(name, subject, "no stalled was given")
-        return
-    awaits = inspect.iscoroutinefunction(handler.run)
+def _try_stalled(bench: Bench, stalled: Stalled, handler: ActionHandler, findings: Findings) -> None:
+    subject, awaits = f"action {handler.name}", inspect.iscoroutinefunction(handler.run)
     with findings.check("timeout", subject), bench.home() as home:
         params = bench.params_of(handler, home)
-        with bench.stalled():
-            home.wait_for(_time_out(bench, handler, home, params))
+        _meanwhile(stalled, home, _time_out(bench, handler, home, params))
     with findings.check("cancellation", subject), bench.home() as home:
         if not awaits:
             raise NotTriedError("a plain function runs in a thread, which nobody can cancel")
         params = bench.params_of(handler, home)
-        with bench.stalled():
-            home.wait_for(_cancel(bench, handler, home, params))
+        _meanwhile(stalled, home, _cancel(bench, handler, home, params))
+
+
+def _meanwhile(stalled: Stalled, home: Home, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work while the service is stalled. The context is left in peace, whatever came of it."""
+    came: ViolationError | NotTriedError | None = None
+    with stalled():
+        try:
+            home.wait_for(work)
+        except (ViolationError, NotTriedError) as error:
+            came = error
+    if came is not None:
+        raise came
 
 
 async def _time_out(bench: Bench, handler: ActionHandler, home: Home, params: Mapping[str, Json]) -> None:
