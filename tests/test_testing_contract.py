@@ -9,133 +9,18 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from aie import ActionContext, ActionHandler, Effect, Event, EventSource, EventTypeSpec, LookUp, hookimpl
-from aie.connections import Connection, Finding, Level
+from aie import ActionContext, Event, LookUp, hookimpl
+from aie.connections import Finding
 from aie.errors import ActionError, NotFoundError
 from aie.testing import Home, Report, contract, examine
-
-SECRET = "xoxb-very-secret"
-
-
-class Post(BaseModel):
-    """A message."""
-
-    model_config = ConfigDict(extra="forbid")
-    text: str = Field(description="what it says")
-
-
-class Posted(BaseModel):
-    """The message as it stands."""
-
-    number: int = Field(description="which one it is")
-
-
-@dataclass
-class Board:
-    """The service: a board of messages, in this process."""
-
-    posts: dict[str, str] = field(default_factory=dict)
-    held: bool = False
-
-    async def post(self, key: str, text: str, token: str | None) -> int:
-        if self.held:
-            await asyncio.get_running_loop().create_future()
-        if token != SECRET:
-            raise ActionError("the board does not know this token")
-        self.posts.setdefault(key, text)
-        return list(self.posts).index(key) + 1
-
-    def state(self) -> dict[str, Any]:
-        return {"posts": list(self.posts.values())}
-
-    @contextlib.contextmanager
-    def stalled(self) -> Iterator[None]:
-        self.held = True
-        yield
-        self.held = False
-
-
-BOARD = Board()
-
-
-async def post(params: Post, context: ActionContext) -> dict[str, Any]:
-    return {"number": await BOARD.post(context.idempotency_key, params.text, context.credentials.get("token"))}
-
-
-async def look_up(params: Post, context: ActionContext) -> LookUp:
-    return LookUp(context.idempotency_key in BOARD.posts)
-
-
-async def watch(context: Any) -> None:
-    seen = context.cursor or 0
-    while True:
-        new = list(BOARD.posts.values())[seen:]
-        events = [Event("board_message", "", {"text": text}, event_id=f"m{seen + at}") for at, text in enumerate(new)]
-        seen += len(new)
-        await context.emit(events, cursor=seen)
-        await context.clock.sleep(60)
-
-
-async def connect(desk: Any) -> None:
-    """Nothing to ask."""
-
-
-async def check(context: Any) -> list[Finding]:
-    return [Finding(Level.OK, "the board answers")]
-
-
-HANDLER = ActionHandler(
-    name="post_message",
-    params=Post,
-    run=post,
-    summary="post a message",
-    result=Posted,
-    example={"text": "Hello"},
-    effect=Effect.EXTERNAL,
-    repeatable=True,
-    look_up=look_up,
-    preview=lambda params, context: f"> {params.text}",
-)
-SOURCE = EventSource(name="board.messages", event_types=("board_message",), run=watch, summary="new messages")
-EVENT_TYPE = EventTypeSpec("board_message", Post, {"text": "Hello"}, "A message was posted")
-CONNECTION = Connection(name="board", connect=connect, check=check, summary="your board")
-
-
-@dataclass
-class Plugin:
-    """A plugin that offers these."""
-
-    handlers: Any = (HANDLER,)
-    sources: Any = (SOURCE,)
-    event_types: Any = (EVENT_TYPE,)
-    connections: Any = (CONNECTION,)
-    model: Any = None
-    asked: Any = lambda: None  # called whenever a hook is
-
-    @hookimpl
-    def aie_action_handlers(self, settings: Any) -> Any:
-        self.asked()
-        return self.handlers
-
-    @hookimpl
-    def aie_event_sources(self, settings: Any) -> Any:
-        return self.sources
-
-    @hookimpl
-    def aie_event_types(self) -> Any:
-        return self.event_types
-
-    @hookimpl
-    def aie_connections(self, settings: Any) -> Any:
-        return self.connections
+from tests.board import BOARD, CONNECTION, EVENT_TYPE, HANDLER, SECRET, SOURCE, Plugin, Post, post
 
 
 def examined(plugin: object, **more: Any) -> Report:
@@ -188,8 +73,8 @@ def test_a_plugin_that_is_as_it_should_be_passes_with_every_check_tried():
         ("descriptions", "result of post_message", "ok"),
         ("names", "parameters of post_message", "ok"),
         ("example", "action post_message", "ok"),
-        ("dry run", "action post_message", "ok"),
         ("look-up", "action post_message, before it was carried out", "ok"),
+        ("dry run", "action post_message", "ok"),
         ("result", "action post_message", "ok"),
         ("look-up", "action post_message, after it was carried out", "ok"),
         ("repeat", "action post_message", "ok"),
@@ -589,14 +474,19 @@ def test_a_repeat_that_does_it_twice_is_caught():
     ]
 
 
-def test_a_look_up_that_is_wrong_is_caught():
+def test_a_look_up_that_is_wrong_or_meddles_is_caught():
     async def always(params: Post, context: ActionContext) -> LookUp:
         return LookUp(True)
 
     async def never(params: Post, context: ActionContext) -> LookUp:
         return LookUp(False)
 
-    found = [said(examined(action(look_up=wrong), stalled=None)) for wrong in (always, never)]
+    async def meddling(params: Post, context: ActionContext) -> LookUp:
+        there = context.idempotency_key in BOARD.posts
+        BOARD.posts["looked"] = "looked"
+        return LookUp(there)
+
+    found = [said(examined(action(look_up=wrong), stalled=None)) for wrong in (always, never, meddling)]
     assert found == [
         [
             (
@@ -612,6 +502,14 @@ def test_a_look_up_that_is_wrong_is_caught():
                 "action post_message, after it was carried out",
                 "look_up says that it did not happen, and it did",
                 "let it look for what the attempt with this idempotency key left; aie would do it again",
+            )
+        ],
+        [
+            (
+                "look-up",
+                "action post_message, before it was carried out",
+                "look_up changes something, and does not say so: posts has 1 entries, and had 0",
+                "let it look only",
             )
         ],
     ]

@@ -154,6 +154,7 @@ def comment_on_linkedin() -> ActionHandler:
         params=CommentOnLinkedin,
         run=comment,
         summary="comment on a post on LinkedIn",
+        example={"post": "urn:li:share:7141138937766391808", "text": "Thank you all for coming!"},
         result=Commented,
         look_up=find_comment,
         note_kind="LINKEDIN_COMMENT",
@@ -171,6 +172,7 @@ def delete_linkedin_post() -> ActionHandler:
         params=DeleteLinkedinPost,
         run=delete,
         summary="delete a post from LinkedIn",
+        example={"post": "urn:li:share:7141138937766391808"},
         result=Deleted,
         repeatable=True,  # LinkedIn answers the same when the post is gone already
         note_kind="LINKEDIN_DELETE",
