@@ -550,7 +550,7 @@ def test_an_action_that_outlives_its_timeout_is_caught():
         "action post_message",
         "be async, and let CancelledError through; or give context.timeout_s to whatever waits for the service",
     )
-    assert message.startswith("with a timeout of 1 s it is still at work after 2.")
+    assert message.startswith("with a timeout of 0.5 s it is still at work after 1.")
     assert ("cancellation", "a plain function runs in a thread, which nobody can cancel") in [
         (check.name, check.message) for check in report.not_tried
     ]

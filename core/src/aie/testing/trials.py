@@ -25,7 +25,7 @@ from aie.testing.findings import Findings, NotTriedError, ViolationError, said
 from aie.testing.home import Home
 from aie.workflow import parse_workflow
 
-TIMEOUT_S = 1.0  # what a step that meets a stalled service is given
+TIMEOUT_S = 0.5  # what a step that meets a stalled service is given
 SETTLE_S = 0.3  # until an action that is about to be cancelled waits for the service
 LEAST_S = 0.1  # what ends faster has waited for nobody
 
