@@ -5,6 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from aie.cli.anywhere import config_anywhere
+from aie.cli.plugins.check import check_plugin
 from aie.cli.plugins.install import install_plugin
 from aie.cli.plugins.list import list_plugins
 from aie.cli.plugins.remove import remove_plugin
@@ -16,10 +17,10 @@ from aie.plugins.registry import Registry
 
 @click.group()
 def command() -> None:
-    """What is installed and what it adds; install, remove, enable, disable."""
+    """What is installed and what it adds; install, remove, check, enable, disable."""
 
 
-for each in (list_plugins, show_plugin, install_plugin, remove_plugin, enable_plugin, disable_plugin):
+for each in (list_plugins, show_plugin, check_plugin, install_plugin, remove_plugin, enable_plugin, disable_plugin):
     command.add_command(each)
 
 
