@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from aie import ActionContext, Event, LookUp, Outcome, RetryableError, hookimpl
+from aie import ActionContext, Event, LookUp, RetryableError, hookimpl
+from aie.actions import Outcome
 from aie.errors import ActionError, DefinitionError, NotFoundError, ParameterError, PluginError, RefusedError
 from aie.testing import FakeClock, Home
 from tests.board import BOARD, HANDLER, SECRET, SOURCE, Plugin, Post
