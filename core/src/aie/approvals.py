@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aie.credentials import Credentials
 from aie.plain import Json
+from aie.touches import NOTHING, Touches
 
 
 class ApprovalState(StrEnum):
@@ -157,3 +158,4 @@ class ApprovalChannel:
     sync: Callable[[ApprovalDesk], Awaitable[None]]
     summary: str = ""
     interval_s: float = 1.0
+    touches: Touches = NOTHING

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from aie.credentials import Credentials
+from aie.touches import NOTHING, Touches
 
 
 class Level(StrEnum):
@@ -112,3 +113,4 @@ class Connection:
     check: Callable[[CheckContext], Awaitable[Sequence[Finding]]] | None = None
     used: Callable[[Any], bool] | None = None  # None: whenever it has been connected
     summary: str = ""
+    touches: Touches = NOTHING

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aie.builtin.schedule import Schedule, named_schedules, workflow_schedule
 from aie.catalogue import Catalogue
-from aie.config import CORE, Config
+from aie.config import Config
 from aie.errors import PluginError
 from aie.library import Shelf
+from aie.plugin_tables import CORE
 from aie.plugins.plugin import PluginState
 from aie.plugins.registry import Registry
 from aie.workflow import Workflow
@@ -35,7 +36,10 @@ def missing_source(workflow: Workflow, registry: Registry) -> tuple[str, str]:
             f"{plugin} brings no {event_type} events before it is connected",
             f"aie connect {plugin}, or hand them in with aie emit",
         )
-    return f"nothing installed brings {event_type} events", f"pip install {package}, or hand them in with aie emit"
+    return (
+        f"nothing installed brings {event_type} events",
+        f"aie plugins install {package}, or hand them in with aie emit",
+    )
 
 
 def schedules_of(shelf: Shelf, registry: Registry, config: Config) -> tuple[list[Schedule], list[str]]:

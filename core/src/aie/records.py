@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from aie.plain import Json
+from aie.touches import NOTHING, Touches
 
 
 class AuditRecord(Struct, frozen=True):
@@ -52,3 +53,4 @@ class AuditSink:
     write: Callable[[Sequence[AuditRecord], SinkContext], Awaitable[None] | None]
     summary: str = ""
     wants: Callable[[AuditRecord], bool] | None = None
+    touches: Touches = NOTHING

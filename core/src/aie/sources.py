@@ -13,6 +13,7 @@ from aie.credentials import Credentials
 from aie.events import Event
 from aie.plain import Json
 from aie.seams import Clock
+from aie.touches import NOTHING, Touches
 
 
 class ScheduledWorkflow(Protocol):
@@ -65,3 +66,4 @@ class EventSource:
     run: Callable[[SourceContext], Awaitable[None]]
     summary: str = ""
     watching: str = ""  # one line for a person: what it watches with these settings; "" when there is nothing to watch
+    touches: Touches = NOTHING

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from aie_calendar.connect import calendar_connection
+from aie_calendar.settings import CalendarSettings
 from plugins.calendar.tests import feed_server, google_server
 from plugins.calendar.tests.feed_server import Feed
 from plugins.calendar.tests.google_server import FRESH_TOKEN, GoogleCalendar
@@ -165,7 +166,7 @@ def test_google_is_asked_for_consent_and_tried(tmp_path: Path) -> None:
         desk = Desk(
             house, {"name": "work", "provider": "google", "client_id": "id-of-mine", "client_secret": "secret-of-mine"}
         )
-        connection = calendar_connection()
+        connection = calendar_connection(CalendarSettings())
         asyncio.run(connection.connect(desk))
     assert (desk.page["access_type"], desk.page["prompt"], desk.page["code_challenge_method"]) == (
         "offline",

@@ -19,6 +19,7 @@ from aie_linkedin.commenting import (
     delete,
     find_comment,
 )
+from aie_linkedin.settings import LinkedinSettings
 from aie_linkedin.urns import post_urn
 from plugins.linkedin.tests.house import House
 from plugins.linkedin.tests.linkedin_server import MEMBER, LinkedinServer
@@ -75,7 +76,7 @@ def test_whether_a_comment_is_there_is_looked_up_where_linkedin_lets_us(
 
 
 def test_a_comment_is_shown_as_it_will_read(house: House) -> None:
-    preview = comment_on_linkedin().preview
+    preview = comment_on_linkedin(LinkedinSettings()).preview
     assert preview is not None
     assert preview(CommentOnLinkedin(post=POST, text=THANKS), house.context()) == (
         f"Commented on {LINK} as Ada Brown:\n\n{THANKS}\n\n(35 of 1,250 characters)"

@@ -23,6 +23,7 @@ from aie.actions import ActionContext, ActionHandler, Effect
 from aie.builtin.process import Finished, run_process
 from aie.builtin.settings import CoreSettings, ScriptSettings
 from aie.errors import ActionError
+from aie.touches import Touches
 
 MAX_SCRIPT_BYTES = 64 * 1024 * 1024
 MAX_TAIL = 1500  # characters of the error output that an error message carries
@@ -242,9 +243,10 @@ RUN_SCRIPT = ActionHandler(
     params=RunScriptParameters,
     run=run_script,
     summary="Runs a script that aie.toml lists",
+    example={"script": "backup", "arguments": ["--month", "2026-02"]},
     result=RunScriptResult,
     effect=Effect.LOCAL,
     repeatable=False,
     locked_fields=frozenset({"script", "allowed_scripts"}),
-    touches=("the scripts listed in aie.toml", "the vault, as their working folder"),
+    touches=Touches(folders=(".",), commands=("the scripts that aie.toml lists",)),
 )

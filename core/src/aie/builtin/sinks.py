@@ -15,6 +15,7 @@ from aie.builtin.audit_files import AuditFiles
 from aie.builtin.log_lines import log_line
 from aie.errors import AieError
 from aie.records import AuditRecord, AuditSink, SinkContext
+from aie.touches import Touches
 
 AUDIT_FOLDER = Path("Logs", "audit")  # in the vault
 MAX_LOG_BYTES = 5 * 1024 * 1024
@@ -27,6 +28,7 @@ def log_file() -> AuditSink:
         name="log_file",
         write=_in_thread(LogFile().write),
         summary="Logs/integrations.log in the vault, for people to read",
+        touches=Touches(folders=("Logs",)),
     )
 
 
@@ -41,6 +43,7 @@ def audit_file() -> AuditSink:
         name="audit_file",
         write=_in_thread(write),
         summary="Logs/audit/YYYY-MM-DD.jsonl in the vault, for aie audit verify",
+        touches=Touches(folders=(AUDIT_FOLDER.as_posix(),)),
     )
 
 

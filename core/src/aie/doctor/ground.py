@@ -10,7 +10,8 @@ from pathlib import Path
 
 import apsw
 
-from aie.config import FILE_NAME, Config
+from aie.config import Config
+from aie.config_file import FILE_NAME
 from aie.connections import Level
 from aie.doctor.check import Check
 from aie.engine_lock import FILE_NAME as LOCK_NAME

@@ -17,6 +17,7 @@ from aie.plain import check_json
 from aie.plugins.guard import BrokenPluginError, discard, one_line
 from aie.records import AuditSink
 from aie.sources import EventSource
+from aie.touches import Touches
 
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -37,6 +38,8 @@ def checked_offers(plugin: str, hook: str, kind: type[T], answer: object) -> tup
         name = one_line(getattr(item, "name", ""))
         if not problem and name in names:
             problem, hint = "is there twice", "give each a name of its own"
+        if not problem:
+            problem, hint = _check_touches(item)
         if not problem:
             problem, hint = _CHECKS[kind](item)
         if problem:
@@ -59,6 +62,18 @@ def _check_name(plugin: str, item: Any) -> tuple[str, str]:
             return "is not named after the plugin", f"name it {plugin}.NAME; NAME is {_NAME_RULE}"
     elif not NAME.fullmatch(name):
         return "has a name that cannot be used", f"a name is {_NAME_RULE}"
+    return "", ""
+
+
+def _check_touches(item: Any) -> tuple[str, str]:
+    touches = getattr(item, "touches", Touches())
+    right = 'write touches=Touches(hosts=("shop.example",)), with Touches from aie.touches'
+    if not isinstance(touches, Touches):
+        return f"has {_type_name(touches)} as what it touches", right
+    for kind in ("hosts", "folders", "commands"):
+        names = getattr(touches, kind)
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+            return f"has {kind} it touches that are no tuple of texts", right
     return "", ""
 
 
@@ -88,21 +103,28 @@ def _check_handler(handler: Any) -> tuple[str, str]:
         if parameter is not None and parameter not in handler.params.model_fields:
             fields = ", ".join(handler.params.model_fields) or "none"
             return f"names the parameter {parameter!r}, which its params do not have", f"the parameters are {fields}"
+    if handler.example is not None and (found := _check_example(handler.example, handler.params))[0]:
+        return found
     return _check_callable(handler, "run")
 
 
 def _check_event_type(spec: Any) -> tuple[str, str]:
     if not _is_model(spec.model):
         return "has no pydantic model", "set model to a class derived from pydantic.BaseModel"
+    return _check_example(spec.example, spec.model)
+
+
+def _check_example(example: object, model: type[BaseModel]) -> tuple[str, str]:
     try:
-        check_json(spec.example, where="example")
-        spec.model.model_validate(spec.example)
+        check_json(example, where="example")
+        model.model_validate(example)
     except EventError as error:
         return f"has an example that is not plain data: {one_line(error)}", "write the example as JSON data"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        return f"has an example that does not fit its model: {field}: {one_line(first['msg'])}", "correct the example"
+        field = "".join(f"{part}." for part in first["loc"])[:-1]
+        said = f"{field}: {one_line(first['msg'])}" if field else one_line(first["msg"])
+        return f"has an example that does not fit its model: {said}", "correct the example"
     return "", ""
 
 

@@ -11,13 +11,14 @@ import click
 import pluggy
 from pydantic import BaseModel
 
-from aie.actions import ActionHandler
+from aie.actions import ActionHandler, Effect
 from aie.approvals import ApprovalChannel
 from aie.connections import Connection, Inspection
 from aie.events import EventTypeSpec
 from aie.plugins.guard import BrokenPluginError, guarded
 from aie.records import AuditSink
 from aie.sources import EventSource
+from aie.touches import Touches
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class PluginInfo:
     hint: str = ""
     adds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     traceback_text: str = field(default="", repr=False)
+    publisher: str = ""  # who made it, by what its package says of itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,21 @@ class Plugin:
             found = type(answers[0]).__name__ if answers else "None"
             raise BrokenPluginError(f"aie_cli returned {found}", hint="it returns one click.Command or click.Group")
         return answers[0]
+
+    @property
+    def touches(self) -> Touches:
+        """What all that it offers touches together."""
+        items: tuple[Any, ...] = (*self.handlers, *self.sources, *self.sinks, *self.channels, *self.connections)
+        together = Touches()
+        for item in items:
+            together |= item.touches
+        return together
+
+    @property
+    def silent_actions(self) -> tuple[str, ...]:
+        """The actions that act outside and do not say where."""
+        outside = (handler for handler in self.handlers if handler.effect is Effect.EXTERNAL)
+        return tuple(handler.name for handler in outside if not handler.touches)
 
     def adds(self) -> dict[str, tuple[str, ...]]:
         """The names of what it offers, by kind; kinds without any are left out."""

@@ -102,7 +102,7 @@ def update_calendar_event(settings: CalendarSettings) -> ActionHandler:
         body_field="description",
         locked_fields=frozenset({"uid", "calendar", "occurrence", "etag", "attendees"}),
         preview=_preview_update,
-        touches=tuple(f"the calendar {name}" for name, one in settings.all.items() if one.writable),
+        touches=settings.places(to_write=True),
     )
 
 
@@ -119,7 +119,7 @@ def cancel_calendar_event(settings: CalendarSettings) -> ActionHandler:
         note_kind="CALENDAR",
         locked_fields=frozenset({"uid", "calendar", "occurrence", "etag"}),
         preview=_preview_cancel,
-        touches=tuple(f"the calendar {name}" for name, one in settings.all.items() if one.writable),
+        touches=settings.places(to_write=True),
     )
 
 

@@ -81,6 +81,7 @@ def changes_source(settings: CalendarSettings, mirrors: Mirrors) -> EventSource:
         run=Changes(mirrors).run,
         summary="calendar entries that were made, changed or cancelled",
         watching=f"changes in the calendars {names}" if len(settings.all) > 1 else f"changes in the calendar {names}",
+        touches=settings.places(),
     )
 
 

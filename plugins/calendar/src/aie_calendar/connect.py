@@ -25,7 +25,7 @@ PROVIDERS = ("ics", "ics_url", "caldav", "google")
 LOOK_AHEAD = timedelta(days=31)
 
 
-def calendar_connection() -> Connection:
+def calendar_connection(settings: CalendarSettings) -> Connection:
     """The connection of all calendars that need one."""
     return Connection(
         name=CONNECTION,
@@ -33,6 +33,7 @@ def calendar_connection() -> Connection:
         check=_check,
         used=lambda settings: any(one.provider != "ics" for one in settings.all.values()),
         summary="calendars on servers and feeds",
+        touches=settings.places(),
     )
 
 

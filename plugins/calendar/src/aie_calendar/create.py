@@ -142,7 +142,7 @@ def create_calendar_event(settings: CalendarSettings) -> ActionHandler:
         locked_fields=frozenset({"attendees", "calendar"}),
         preview=_preview,
         facts=_facts,
-        touches=tuple(f"the calendar {name}" for name, one in settings.all.items() if one.writable),
+        touches=settings.places(to_write=True),
     )
 
 

@@ -77,7 +77,7 @@ def find_free_time(settings: CalendarSettings) -> ActionHandler:
         result=FreeTime,
         effect=Effect.NONE,
         repeatable=True,
-        touches=tuple(f"the calendar {name} (reads)" for name in settings.all),
+        touches=settings.places(),
     )
 
 

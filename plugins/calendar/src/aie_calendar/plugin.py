@@ -49,4 +49,4 @@ def aie_event_sources(settings: CalendarSettings) -> Sequence[EventSource]:
 
 @hookimpl
 def aie_connections(settings: CalendarSettings) -> Sequence[Connection]:
-    return [calendar_connection()]
+    return [calendar_connection(settings)]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from aie.errors import ParameterError
 from aie.files import PROTECTED, path_parts
+from aie.touches import Touches
 from aie_calendar.times import read_time
 
 DEFAULT_NAME = "main"
@@ -168,6 +169,21 @@ class CalendarSettings(BaseModel):
     def all(self) -> dict[str, OneCalendar]:
         """Every calendar by name; the default one when none is set up."""
         return self.calendars or {DEFAULT_NAME: OneCalendar()}
+
+    def places(self, *, to_write: bool = False) -> Touches:
+        """Where the calendars are, or those of them that can be written to."""
+        places = Touches()
+        for name, one in self.all.items():
+            if one.writable or not to_write:
+                places |= self._place(name, one)
+        return places
+
+    def _place(self, name: str, one: OneCalendar) -> Touches:
+        if one.provider == "ics":
+            return Touches(folders=(one.folder,))
+        if one.provider == "google":
+            return Touches.at(self.google_api, self.google_token_url)
+        return Touches.at(one.url or f"the server of the calendar {name}")  # its address is a secret
 
     @property
     def look_every_s(self) -> float:

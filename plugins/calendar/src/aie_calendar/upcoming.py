@@ -36,6 +36,7 @@ def upcoming_source(settings: CalendarSettings, mirrors: Mirrors) -> EventSource
         watching=f"the calendars {', '.join(settings.all)}"
         if len(settings.all) > 1
         else f"the calendar {_only(settings)}",
+        touches=settings.places(),
     )
 
 

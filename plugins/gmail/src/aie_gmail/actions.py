@@ -14,6 +14,7 @@ from aie.actions import ActionContext, ActionHandler, Effect, LookUp
 from aie.errors import ActionError, AieError, ConfigError, ParameterError
 from aie.files import Files
 from aie.plain import Json
+from aie.touches import Touches
 from aie_gmail import outgoing
 from aie_gmail.addresses import same
 from aie_gmail.charsets import one_line
@@ -23,6 +24,7 @@ from aie_gmail.settings import GmailSettings
 from aie_gmail.transport import Access, Change, Transport
 
 MAX_QUOTE = 10_000
+ATTACHED = "the files a workflow attaches"
 Email = Mapping[str, Any]
 
 
@@ -258,12 +260,11 @@ def action_handlers(
 ) -> list[ActionHandler]:
     """All six."""
     mailing, tidying = Mailing(settings, transport, files), Tidying(settings, transport)
-    hosts = (settings.smtp_host, settings.imap_host) if settings.transport == "imap" else (settings.api_url,)
 
     def tidy(name: str, params: type[BaseModel], change: Callable[[Any], Change], summary: str) -> ActionHandler:
         run = tidying.doing(change)
         return ActionHandler(
-            name, params, run, summary, Changed, Effect.EXTERNAL, repeatable=True, asks=False, touches=hosts
+            name, params, run, summary, Changed, Effect.EXTERNAL, repeatable=True, asks=False, touches=settings.servers
         )
 
     def label(params: LabelEmail) -> Change:
@@ -282,7 +283,7 @@ def action_handlers(
         body_field="body",
         preview=mailing.preview,
         facts=mailing.facts,
-        touches=hosts,
+        touches=settings.servers | Touches(folders=tuple(filter(None, [ATTACHED, settings.contact_notes]))),
     )
     return [
         send_email,

@@ -51,6 +51,7 @@ def mail_channel(settings: GmailSettings, mailbox: Callable[[GmailSettings], Tra
         sync=MailChannel(settings, asked, mailbox).sync,
         summary=f"requests sent to {asked.to}, decided by an answer with the code in it",
         interval_s=asked.interval_s,
+        touches=settings.servers,
     )
 
 

@@ -46,6 +46,7 @@ def connection(settings: GmailSettings) -> Connection:
         check=check,
         used=lambda now: bool(now is not None and now.address),
         summary="the mailbox that mail is read from and sent with",
+        touches=settings.servers,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from aie.errors import ParameterError
 from aie.files import PROTECTED, path_parts
+from aie.touches import Touches
 from aie_gmail.addresses import normal
 
 Security = Literal["tls", "starttls", "none"]
@@ -132,6 +133,13 @@ class GmailSettings(_Table):
         if self.approve_by_mail is not None and not self.receiving_host:
             raise ValueError("approve_by_mail needs trusted_host: without it nobody can tell who an answer is from")
         return self
+
+    @property
+    def servers(self) -> Touches:
+        """Where the mailbox is."""
+        if self.transport == "imap":
+            return Touches.at(self.imap_host, self.smtp_host)
+        return Touches.at(self.api_url, self.token_url)
 
     @property
     def login(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aie.errors import AieError, ConfigError, RetryableError
 from aie.events import EventType
 from aie.sources import EventSource, SourceContext
+from aie.touches import Touches
 from aie_gmail.arrivals import SOURCE, UNREADABLE, Intake
 from aie_gmail.settings import GmailSettings
 
@@ -25,6 +26,7 @@ def inbox(settings: GmailSettings) -> EventSource:
         run=Inbox(settings).run,
         summary="new mail in the mailbox, with its attachments and the appointments found in it",
         watching=f"{settings.folder} of {settings.address} over {over}",
+        touches=settings.servers | Touches(folders=tuple(filter(None, [settings.attachments]))),
     )
 
 

@@ -11,6 +11,7 @@ from aie.errors import ActionError, UncertainError
 from aie_linkedin import little_text
 from aie_linkedin.api import Api, in_path, open_api
 from aie_linkedin.post import Organization, Text
+from aie_linkedin.settings import LinkedinSettings
 from aie_linkedin.urns import post_link, post_urn
 
 MAX_COMMENT = 1250
@@ -147,35 +148,37 @@ def _delete_preview(params: DeleteLinkedinPost, context: ActionContext) -> str:
     return f"Deleted from LinkedIn, for good, with its comments and reactions:\n\n{post_link(params.post)}"
 
 
-def comment_on_linkedin() -> ActionHandler:
+def comment_on_linkedin(settings: LinkedinSettings) -> ActionHandler:
     """The action."""
     return ActionHandler(
         name="comment_on_linkedin",
         params=CommentOnLinkedin,
         run=comment,
         summary="comment on a post on LinkedIn",
+        example={"post": "urn:li:share:7141138937766391808", "text": "Thank you all for coming!"},
         result=Commented,
         look_up=find_comment,
         note_kind="LINKEDIN_COMMENT",
         body_field="text",
         locked_fields=frozenset({"post", "as_organization"}),
         preview=_comment_preview,
-        touches=("api.linkedin.com",),
+        touches=settings.servers,
     )
 
 
-def delete_linkedin_post() -> ActionHandler:
+def delete_linkedin_post(settings: LinkedinSettings) -> ActionHandler:
     """The action."""
     return ActionHandler(
         name="delete_linkedin_post",
         params=DeleteLinkedinPost,
         run=delete,
         summary="delete a post from LinkedIn",
+        example={"post": "urn:li:share:7141138937766391808"},
         result=Deleted,
         repeatable=True,  # LinkedIn answers the same when the post is gone already
         note_kind="LINKEDIN_DELETE",
         title_field="post",
         locked_fields=frozenset({"post"}),
         preview=_delete_preview,
-        touches=("api.linkedin.com",),
+        touches=settings.servers,
     )

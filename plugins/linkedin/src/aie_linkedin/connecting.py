@@ -198,6 +198,12 @@ async def _ask(desk: ConnectDesk, key: str, question: str, **options: Any) -> st
     return await asyncio.to_thread(desk.ask, key, question, **options)
 
 
-def connection() -> Connection:
+def connection(settings: LinkedinSettings) -> Connection:
     """The connection ``linkedin``."""
-    return Connection("linkedin", connect, check=check, summary="posts as you, and as your company pages")
+    return Connection(
+        "linkedin",
+        connect,
+        check=check,
+        summary="posts as you, and as your company pages",
+        touches=settings.servers,
+    )

@@ -28,6 +28,7 @@ def pages_source(settings: LinkedinSettings) -> EventSource:
         run=run,
         summary="new posts of company pages on LinkedIn",
         watching=f"posts of {', '.join(settings.organizations)}" if settings.organizations else "",
+        touches=settings.servers,
     )
 
 

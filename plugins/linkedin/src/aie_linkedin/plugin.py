@@ -31,9 +31,9 @@ def aie_event_sources(settings: LinkedinSettings) -> Sequence[EventSource]:
 
 @hookimpl
 def aie_action_handlers(settings: LinkedinSettings) -> Sequence[ActionHandler]:
-    return [post_to_linkedin(Publisher()), comment_on_linkedin(), delete_linkedin_post()]
+    return [post_to_linkedin(Publisher(), settings), comment_on_linkedin(settings), delete_linkedin_post(settings)]
 
 
 @hookimpl
 def aie_connections(settings: LinkedinSettings) -> Sequence[Connection]:
-    return [connection()]
+    return [connection(settings)]

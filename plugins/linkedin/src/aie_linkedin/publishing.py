@@ -20,10 +20,12 @@ from pydantic import BaseModel, Field
 from aie.actions import ActionContext, ActionHandler, LookUp, Outcome
 from aie.errors import ActionError, ParameterError, RetryableError, UncertainError
 from aie.events import Event, EventType
+from aie.touches import Touches
 from aie_linkedin.answers import DuplicateError, PicturesNotReadyError
 from aie_linkedin.api import Api, open_api
 from aie_linkedin.pictures import Picture, forget_shown, refuse_others, remember_shown, upload
 from aie_linkedin.post import PostToLinkedin, preview, request
+from aie_linkedin.settings import LinkedinSettings
 from aie_linkedin.urns import post_link
 
 SOURCE = "linkedin"  # of all linkedin_post events, so that a post of ours that is also read from its page is one event
@@ -162,18 +164,19 @@ def _step(context: ActionContext) -> str:
     return f"{context.run_id}/{context.step_id}"
 
 
-def post_to_linkedin(publisher: Publisher) -> ActionHandler:
+def post_to_linkedin(publisher: Publisher, settings: LinkedinSettings) -> ActionHandler:
     """The action."""
     return ActionHandler(
         name="post_to_linkedin",
         params=PostToLinkedin,
         run=publisher.run,
         summary="publish a post on LinkedIn",
+        example={"content": "From March on we open at 8. #bakery", "visibility": "PUBLIC"},
         result=Posted,
         look_up=publisher.look_up,
         note_kind="LINKEDIN_POST",
         body_field="content",
         locked_fields=frozenset({"as_organization", "mentions"}),
         preview=publisher.preview,
-        touches=("api.linkedin.com", "www.linkedin.com"),
+        touches=settings.servers | Touches(folders=("the pictures a workflow names",)),
     )

@@ -13,6 +13,7 @@ from logging import Logger
 
 from aie.events import MAX_NAME_LENGTH, Event, EventType
 from aie.sources import EventSource, SourceContext
+from aie.touches import Touches
 from aie_linkedin.notes import Note, NoteError, note, notes_in
 from aie_linkedin.settings import LinkedinSettings
 
@@ -29,6 +30,7 @@ def scheduled_source(settings: LinkedinSettings) -> EventSource:
         run=run,
         summary="notes with a date become drafts of posts when it has come",
         watching=f"dated notes in {settings.scheduled_folder}",
+        touches=Touches(folders=(settings.scheduled_folder,)),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from aie.errors import ParameterError
 from aie.files import path_parts
+from aie.touches import Touches
 from aie_linkedin.urns import organization_urn
 
 
@@ -99,3 +100,8 @@ class LinkedinSettings(BaseModel):
     oauth_url: BaseUrl = Field(
         default="https://www.linkedin.com/oauth/v2", description="where access is given; another one for tests"
     )
+
+    @property
+    def servers(self) -> Touches:
+        """Where LinkedIn is."""
+        return Touches.at(self.api_url, self.oauth_url)

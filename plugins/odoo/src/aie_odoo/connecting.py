@@ -18,7 +18,7 @@ from aie_odoo.settings import OdooSettings, server_address
 UNKNOWN, NEVER = "unknown", "never"
 
 
-def odoo_connection() -> Connection:
+def odoo_connection(settings: OdooSettings) -> Connection:
     """The one connection of this plugin."""
     return Connection(
         "odoo",
@@ -26,6 +26,7 @@ def odoo_connection() -> Connection:
         check=check,
         used=lambda settings: bool(settings.url),
         summary="invoices, payments and expenses in Odoo",
+        touches=settings.servers,
     )
 
 

@@ -157,10 +157,11 @@ def submit_expense(odoo: Odoo) -> ActionHandler:
         preview=Previewing(odoo, "Hand in this expense for approval in Odoo"),
         result=Moved,
         summary="hand in an expense in Odoo, for approval there",
+        example={"expense_id": 2041},
         repeatable=True,
         note_kind="EXPENSE",
         locked_fields=frozenset({"expense_id"}),
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )
 
 
@@ -174,8 +175,9 @@ def approve_expense(odoo: Odoo) -> ActionHandler:
         preview=Previewing(odoo, "Approve this expense in Odoo"),
         result=Moved,
         summary="approve an expense in Odoo that was handed in",
+        example={"expense_id": 2041},
         repeatable=True,
         note_kind="EXPENSE",
         locked_fields=frozenset({"expense_id"}),
-        touches=(odoo.settings.url or "your Odoo server",),
+        touches=odoo.settings.servers,
     )

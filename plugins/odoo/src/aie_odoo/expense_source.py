@@ -67,4 +67,5 @@ def expense_source(odoo: Odoo) -> EventSource:
         run=Poller(odoo, watched).run,
         summary="expenses in Odoo: recorded, submitted, approved, paid, refused",
         watching=f"expenses in {odoo.server}",
+        touches=odoo.settings.servers,
     )

@@ -137,6 +137,7 @@ def invoice_source(odoo: Odoo) -> EventSource:
         run=Poller(odoo, watched).run,
         summary="customer invoices in Odoo: created, posted, paid",
         watching=f"customer invoices in {odoo.server}",
+        touches=odoo.settings.servers,
     )
 
 

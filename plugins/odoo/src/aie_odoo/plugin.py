@@ -56,4 +56,4 @@ def aie_action_handlers(settings: OdooSettings) -> Sequence[ActionHandler]:
 
 @hookimpl
 def aie_connections(settings: OdooSettings) -> Sequence[Connection]:
-    return [odoo_connection()]
+    return [odoo_connection(settings)]

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from aie.touches import Touches
+
 
 def server_address(text: str) -> str:
     """``https://odoo.example.com`` from what a person may write: without a scheme, with a page's path behind it."""
@@ -67,3 +69,8 @@ class OdooSettings(BaseModel):
     expense_product: str = Field(
         default="EXP_GEN", description="the code of the category for expenses that name none; '' leaves it out"
     )
+
+    @property
+    def servers(self) -> Touches:
+        """Where Odoo is."""
+        return Touches.at(self.url or "your Odoo server")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import ActionError, ParameterError, RetryableError
 from aie.files import Files, Folder, advice, path_parts
+from aie.touches import Touches
 from aie_vault.settings import VaultSettings
 
 
@@ -40,8 +41,8 @@ class CreateFile(BaseModel):
 class Written(BaseModel):
     """Where the file is, and whether this attempt made it: not when it was there already, or was replaced."""
 
-    path: str
-    created: bool
+    path: str = Field(description="where it is, below the vault")
+    created: bool = Field(description="whether this step made it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,13 @@ def create_file(settings: VaultSettings, files: Files) -> ActionHandler:
         params=CreateFile,
         run=CreateFileHandler(settings, files),
         summary="write a file into the vault",
+        example={"path": "Inbox/BRIEFING_2026-02-09.md", "content": "# Briefing\n\n- [ ] Review approvals\n"},
         result=Written,
         effect=Effect.LOCAL,
         repeatable=True,
         title_field="path",
         body_field="content",
-        touches=("the vault, without aie's own folders",),
+        touches=Touches(folders=(".",)),
     )
 
 

@@ -15,6 +15,7 @@ from aie.approvals import Approval, ApprovalChannel, ApprovalDesk, ApprovalState
 from aie.errors import ParameterError
 from aie.files import Files
 from aie.plain import Json
+from aie.touches import Touches
 from aie_vault import approval_text
 from aie_vault.approval_edits import asked_digest, edits_in
 from aie_vault.approval_filing import Filing
@@ -39,6 +40,7 @@ def note_channel(settings: VaultSettings, files: Files) -> ApprovalChannel:
         name="vault.notes",
         sync=NoteChannel(settings, files).sync,
         summary=f"notes in {settings.pending}/, decided by moving them to {settings.approved}/ or {settings.rejected}/",
+        touches=Touches(folders=settings.own_folders),
     )
 
 

@@ -20,6 +20,7 @@ from functools import partial
 from aie.files import Files, Folder
 from aie.plain import Json
 from aie.records import AuditRecord, AuditSink, SinkContext
+from aie.touches import Touches
 from aie_vault import inert
 from aie_vault.frontmatter import quoted, read, scalar, with_keys
 from aie_vault.notifications import slug
@@ -88,7 +89,11 @@ def failure_notes(settings: VaultSettings, files: Files) -> AuditSink:
             await asyncio.to_thread(partial(put_down, failures, context))
 
     return AuditSink(
-        name="failures", write=write, summary=f"notes in {settings.inbox}/ about runs that failed", wants=is_failure
+        name="failures",
+        write=write,
+        summary=f"notes in {settings.inbox}/ about runs that failed",
+        wants=is_failure,
+        touches=Touches(folders=(settings.inbox,)),
     )
 
 

@@ -11,6 +11,7 @@ import hashlib
 from aie.approvals import ApprovalChannel, ApprovalDesk, Notice
 from aie.errors import ParameterError
 from aie.files import Files, Folder
+from aie.touches import Touches
 from aie_vault import inert
 from aie_vault.frontmatter import quoted
 from aie_vault.notifications import slug
@@ -27,6 +28,7 @@ def notice_channel(settings: VaultSettings, files: Files) -> ApprovalChannel:
         name="vault.notices",
         sync=NoticeChannel(settings, files).sync,
         summary=f"notes in {settings.inbox}/ about what waits for your word",
+        touches=Touches(folders=(settings.inbox,)),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import RetryableError
 from aie.files import Files, advice, safe_name
+from aie.touches import Touches
 from aie_vault import inert
 from aie_vault.actions import Written
 from aie_vault.frontmatter import quoted, scalar
@@ -82,10 +83,11 @@ def send_notification(settings: VaultSettings, files: Files) -> ActionHandler:
         params=SendNotification,
         run=SendNotificationHandler(settings, files),
         summary=f"put a note into {settings.inbox}/",
+        example={"title": "New invoice", "message": "Invoice INV/2026/00001 for $5000 has been created"},
         result=Written,
         effect=Effect.LOCAL,
         repeatable=True,
         title_field="title",
         body_field="message",
-        touches=(f"{settings.inbox}/",),
+        touches=Touches(folders=(settings.inbox,)),
     )

@@ -17,6 +17,7 @@ from aie.errors import EventError
 from aie.events import Event, EventType
 from aie.files import Files
 from aie.sources import EventSource, SourceContext
+from aie.touches import Touches
 from aie_vault import file_events, listing, scanner
 from aie_vault.listing import Found, Reading
 from aie_vault.native import changes
@@ -35,6 +36,7 @@ def file_source(settings: VaultSettings, files: Files | None = None) -> EventSou
         run=watcher.run,
         summary="new files in the vault's watched folders, once they are complete",
         watching=f"new files in {', '.join(settings.watch)}" if settings.watch else "",
+        touches=Touches(folders=tuple(settings.watch)),
     )
 
 

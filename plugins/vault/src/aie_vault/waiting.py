@@ -10,6 +10,7 @@ from datetime import datetime
 from aie.approvals import Approval, ApprovalChannel, ApprovalDesk
 from aie.errors import ParameterError
 from aie.files import Files, Folder
+from aie.touches import Touches
 from aie_vault import approval_text, inert
 from aie_vault.settings import VaultSettings
 
@@ -25,6 +26,7 @@ def waiting_channel(settings: VaultSettings, files: Files) -> ApprovalChannel:
         sync=WaitingChannel(settings, files).sync,
         summary=f"{settings.pending}/{NAME}, a list of what waits for you",
         interval_s=5.0,
+        touches=Touches(folders=(settings.pending,)),
     )
 
 

@@ -12,9 +12,9 @@ from aie.approvals import Approval
 from aie.cli.approvals.views import what_of
 from aie.cli.output import Output, WrongUseError
 from aie.cli.terminal import counted, safe
-from aie.config import nearest
 from aie.errors import AieError, NotFoundError
 from aie.history import History
+from aie.spelling import nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from aie.cli.anywhere import config_anywhere
 from aie.cli.output import Output, common_options
-from aie.cli.plugins import config_anywhere
 from aie.cli.terminal import counted, labelled, safe, wrapped
 from aie.cli.vaults import read_history
 from aie.cli.workflow_files import Looked, json_files, listed_files, look_at, one_of

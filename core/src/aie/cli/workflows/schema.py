@@ -8,8 +8,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from aie.cli.anywhere import config_anywhere
 from aie.cli.output import Output, common_options
-from aie.cli.plugins import config_anywhere
 from aie.cli.vaults import load_config
 from aie.plugins.registry import Registry
 from aie.workflow_schema import workflow_schema
