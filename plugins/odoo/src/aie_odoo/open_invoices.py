@@ -88,14 +88,16 @@ class Debts:
     odoo: Odoo
 
     async def find(self, params: FindInvoice, context: ActionContext) -> dict[str, Json]:
-        wanted = ["id", "=", params.invoice_id] if params.invoice_id is not None else ["name", "=", params.invoice_number]
+        wanted: list[Any] = ["name", "=", params.invoice_number]
+        if params.invoice_id is not None:
+            wanted = ["id", "=", params.invoice_id]
         async with self.odoo.session(context.credentials) as session:
             await session.fields_of(MODEL, "Invoicing")
             rows = await session.search_read(MODEL, [["move_type", "=", "out_invoice"], wanted], FIELDS, limit=1)
             told = await self._told(session, rows, _today(context))
         return told[0] if told else dict.fromkeys(InvoiceNow.model_fields) | {"found": False, "unpaid": False}
 
-    async def list(self, params: ListOpenInvoices, context: ActionContext) -> dict[str, Json]:
+    async def outstanding(self, params: ListOpenInvoices, context: ActionContext) -> dict[str, Json]:
         today = _today(context)
         domain: list[Any] = [*ISSUED, ["amount_residual", ">", 0]]
         if params.overdue_days is not None:
@@ -154,7 +156,7 @@ def list_open_invoices(odoo: Odoo) -> ActionHandler:
     return ActionHandler(
         name="list_open_invoices",
         params=ListOpenInvoices,
-        run=Debts(odoo).list,
+        run=Debts(odoo).outstanding,
         result=OpenInvoices,
         summary="list the customer invoices that are not paid, or only those overdue",
         effect=Effect.NONE,
