@@ -7,6 +7,8 @@ from fake_odoo import office
 from fake_odoo.shop import Shop
 from pydantic import ValidationError
 
+from aie_odoo.open_invoices import EXAMPLE, EXAMPLE_TEXT, InvoiceNow, _text
+
 
 def posted(shop: Shop, customer: int, price: float, due: str) -> int:
     record_id = office.invoice(shop.db, customer, price, invoice_date_due=due)
@@ -78,3 +80,8 @@ def test_overdue_invoices_are_counted_in_days_and_a_limit_shortens_the_list_only
     assert (short["count"], short["amount"], len(short["invoices"])) == (3, 345, 1)
     assert short["text"].endswith("\n\nAnd 2 more.")
     assert shop.run("list_open_invoices", overdue_days=15)["text"] == "Nothing is overdue."
+
+
+def test_the_example_that_a_dry_run_shows_has_the_form_of_a_real_answer() -> None:
+    InvoiceNow.model_validate(EXAMPLE, extra="forbid", strict=True)
+    assert _text([EXAMPLE], 1, overdue=True) == EXAMPLE_TEXT

@@ -37,26 +37,43 @@ class FindInvoice(BaseModel):
         return self
 
 
+EXAMPLE: dict[str, Json] = {
+    "found": True, "unpaid": True, "invoice_id": 18, "invoice_number": "INV/2026/00007", "state": "posted",
+    "payment_state": "not_paid", "customer_id": 7, "customer_name": "Example Ltd",
+    "customer_email": "customer@example.com", "amount": 5000, "amount_untaxed": 5000, "amount_due": 5000,
+    "currency": "EUR", "invoice_date": "2026-02-09", "due_date": "2026-03-11", "days_overdue": 40,
+    "link": "https://odoo.example.org/mail/view?model=account.move&res_id=18",
+}  # fmt: skip
+EXAMPLE_TEXT = (
+    "| Invoice | Customer | Due | Days late | Open |\n|---|---|---|---:|---:|\n"
+    f"| [INV/2026/00007]({EXAMPLE['link']}) | Example Ltd | 2026-03-11 | 40 | 5,000.00 EUR |"
+)
+
+
+def _field(name: str, description: str = "") -> Any:
+    return Field(description=description or None, examples=[EXAMPLE[name]])
+
+
 class InvoiceNow(BaseModel):
     """How an invoice stands; all but the first two are null when there is none."""
 
     found: bool
-    unpaid: bool = Field(description="it was issued, and something is still to be paid")
-    invoice_id: int | None
-    invoice_number: str | None
-    state: str | None = Field(description="draft, posted, cancel")
-    payment_state: str | None = Field(description="not_paid, partial, in_payment, paid, reversed")
-    customer_id: int | None
-    customer_name: str | None
-    customer_email: str | None = Field(description="all addresses Odoo has, separated by commas")
-    amount: int | float | None
-    amount_untaxed: int | float | None
-    amount_due: int | float | None = Field(description="what is still to be paid")
-    currency: str | None
-    invoice_date: str | None
-    due_date: str | None
-    days_overdue: int | None = Field(description="days since it was due; 0 when it is not overdue")
-    link: str | None = Field(description="where a person opens it")
+    unpaid: bool = _field("unpaid", "it was issued, and something is still to be paid")
+    invoice_id: int | None = _field("invoice_id")
+    invoice_number: str | None = _field("invoice_number")
+    state: str | None = _field("state", "draft, posted, cancel")
+    payment_state: str | None = _field("payment_state", "not_paid, partial, in_payment, paid, reversed")
+    customer_id: int | None = _field("customer_id")
+    customer_name: str | None = _field("customer_name")
+    customer_email: str | None = _field("customer_email", "all addresses Odoo has, separated by commas")
+    amount: int | float | None = _field("amount")
+    amount_untaxed: int | float | None = _field("amount_untaxed")
+    amount_due: int | float | None = _field("amount_due", "what is still to be paid")
+    currency: str | None = _field("currency")
+    invoice_date: str | None = _field("invoice_date")
+    due_date: str | None = _field("due_date")
+    days_overdue: int | None = _field("days_overdue", "days since it was due; 0 when it is not overdue")
+    link: str | None = _field("link", "where a person opens it")
 
 
 class ListOpenInvoices(BaseModel):
@@ -74,11 +91,13 @@ class OpenInvoices(BaseModel):
     """What customers owe, the oldest debt first."""
 
     company: str
-    currency: str
-    count: int
-    amount: int | float = Field(description="all that is still to be paid, in the company's currency")
-    invoices: list[dict[str, Any]] = Field(description="each as find_invoice gives it")
-    text: str = Field(description="the same as a table in Markdown; one sentence when there are none")
+    currency: str = Field(examples=["EUR"])
+    count: int = Field(examples=[1])
+    amount: int | float = Field(description="all that is still to be paid, in the company's currency", examples=[5000])
+    invoices: list[dict[str, Any]] = Field(description="each as find_invoice gives it", examples=[[EXAMPLE]])
+    text: str = Field(
+        description="the same as a table in Markdown; one sentence when there are none", examples=[EXAMPLE_TEXT]
+    )
 
 
 @dataclass(frozen=True, slots=True)
