@@ -10,7 +10,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "docs" / "cookbook"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SAVE_AS = re.compile(r"Save this as `([^`]+)`:\s*$")
-LANGUAGES = {"json", "toml", "sh", "markdown", "console", "text"}
+LANGUAGES = {"json", "toml", "console", "text", ""}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Recipe:
     @property
     def note(self) -> str:
         """The note that the page has you write."""
-        (note,) = self.blocks("markdown")
+        (note,) = self.blocks("")
         return note
 
     @property

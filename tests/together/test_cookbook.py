@@ -54,7 +54,7 @@ def test_a_page_has_everything_in_its_place_and_no_block_that_nobody_tries(recip
     assert [heading for heading in recipe.headings if heading != "The script"] == SECTIONS
     assert recipe.languages <= LANGUAGES
     saved = list(recipe.files.values())
-    assert [block for language in ("json", "sh") for block in recipe.blocks(language) if block not in saved] == []
+    assert [block for block in recipe.blocks("json") if block not in saved] == []
     assert "--dry-run" in recipe.command
 
 
@@ -294,6 +294,7 @@ def test_an_expense_that_is_declined_is_told_and_not_filed(firm: Firm) -> None:
         firm.decide(firm.request("APPROVAL"), "Rejected")
         steps = firm.ended()
     assert steps == {"ask": "rejected", "file": "not reached", "declined": "succeeded"}
+    assert [run["status"] for run in firm.runs()] == ["succeeded"]
     (told,) = firm.notes("Inbox/NOTIFICATION_*.md")
     assert "The expense of 750.00 was not approved." in told.read_text()
     assert firm.notes("Expenses/**/*.md") == []
