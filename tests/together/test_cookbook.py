@@ -262,6 +262,19 @@ def test_a_mail_with_a_day_in_it_becomes_an_entry_and_gets_a_label_once_that_was
     assert [firm.outside.gmail.labels[label] for label in mail.labels][-1:] == ["In the calendar"]
 
 
+def test_the_hour_of_a_meeting_can_be_changed_in_its_note(firm: Firm) -> None:
+    firm.use("meeting-from-mail")
+    firm.aie("run", "meeting_from_mail", "--example")  # its day is long past
+    with firm.aie.started():
+        note = firm.request("CALENDAR")
+        text = note.read_text(encoding="utf-8")
+        assert text.count('\ntime: "10:00"\n') == 1
+        note.write_text(text.replace('\ntime: "10:00"\n', '\ntime: "11:30"\n'), encoding="utf-8")
+        firm.decide(note)
+    (entry,) = firm.notes("Calendar/*.ics")
+    assert "DTSTART;TZID=Europe/Berlin:20260212T113000" in entry.read_text(encoding="utf-8")
+
+
 def test_a_meeting_that_is_rejected_makes_no_entry_and_no_label(firm: Firm) -> None:
     firm.use("meeting-from-mail")
     with firm.aie.started():
@@ -298,6 +311,28 @@ def test_an_expense_that_is_declined_is_told_and_not_filed(firm: Firm) -> None:
     (told,) = firm.notes("Inbox/NOTIFICATION_*.md")
     assert "The expense of 750.00 was not approved." in told.read_text()
     assert firm.notes("Expenses/**/*.md") == []
+
+
+def test_an_expense_without_a_date_is_filed_by_a_rerun_that_gives_it_and_does_not_ask_again(firm: Firm) -> None:
+    firm.use("expense-over-a-limit")
+    firm.aie("emit", "expense_recorded", "name=Laptop", "amount=750")
+    (asked,) = firm.aie("approvals", "list", "--json").records
+    firm.aie("approvals", "approve", asked["approval_id"])
+    (run,) = firm.runs()
+    with firm.aie.started():
+        (told,) = until(lambda: firm.notes("Inbox/FAILURE_*.md"), "the note about the failure")
+    assert "event.data has no 'date'; it has: " in told.read_text()
+    firm.aie("runs", "rerun", run["run_id"], "--set", "event.data.date=2026-02-09")
+    assert [path.name for path in firm.notes("Expenses/**/*.md")] == ["2026-02-09 Laptop.md"]
+
+
+def test_an_amount_that_is_text_starts_nothing_and_is_told(firm: Firm) -> None:
+    firm.use("expense-over-a-limit")
+    firm.aie("emit", "expense_recorded", "name=Laptop", "amount=750 EUR", "--id", "laptop", code=1)
+    assert "cannot compare text with a number (>)" in firm.aie("why", "laptop").out
+    with firm.aie.started():
+        until(lambda: firm.notes("Inbox/FAILURE_*.md"), "the note about the condition")
+    assert firm.runs() == []
 
 
 def test_a_very_large_expense_is_decided_in_a_terminal_only(firm: Firm) -> None:
@@ -361,9 +396,12 @@ def test_a_pdf_gets_an_entry_and_the_same_one_again_is_pointed_out(firm: Firm) -
     told = {note.name.split("_")[2].split(".")[0]: note.read_text() for note in firm.notes("Inbox/NOTIFICATION_*.md")}
     assert len(told) == 2
     (first,) = (text for text in told.values() if "# New: offer.pdf" in text)
-    (second,) = (text for text in told.values() if "# Here before: again.pdf" in text)
+    (second,) = (text for text in told.values() if "# Not registered: again.pdf" in text)
     assert f"Inbox/offer.pdf is in the register: [[Register/{entry.name}]]" in first
-    assert f"Inbox/again.pdf has the same content as a file in the register: [[Register/{entry.name}]]" in second
+    assert (
+        f"Inbox/again.pdf: 'Register/{entry.name}' exists already, with other content. "
+        f"A file with this content has its entry in [[Register/{entry.name}]]."
+    ) in second
     assert [run["status"] for run in firm.runs()] == ["succeeded", "succeeded"]
 
 
@@ -406,6 +444,16 @@ def test_a_note_about_a_customer_becomes_a_record_then_a_welcome_then_a_card(fir
     (card,) = firm.notes("Customers/*.md")
     link = f"{firm.odoo.server.url}/mail/view?model=res.partner&res_id={made['id']}"
     assert (card.name, card.read_text()) == ("Example Ltd.md", f"---\nemail: kim@example.com\nodoo: {link}\n---\n")
+
+
+def test_a_note_without_a_name_fails_and_a_rerun_may_give_it(firm: Firm) -> None:
+    firm.use("new-customer")
+    firm.aie("emit", "file_added", "file_type=customer", 'front_matter={"email": "kim@example.com"}', code=1)
+    (run,) = firm.runs()
+    assert "event.data.front_matter has no 'name'" in firm.show(run["run_id"])["error"]["error"]
+    firm.aie("runs", "rerun", run["run_id"], "--set", "event.data.front_matter.name=Example Ltd")
+    (asked,) = firm.aie("approvals", "list", "--json").records
+    assert asked["title"] == "Example Ltd"
 
 
 def test_a_customer_who_is_known_gets_no_welcome(firm: Firm) -> None:
