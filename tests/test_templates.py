@@ -106,6 +106,7 @@ def rendered(source, scope=SCOPE):
         ("{{ 'a-b' | replace('-', '+') }}", "a+b"),
         ("{{ event.data.tags | join(', ') }}", "b, a, b"),
         ("{{ event.data.tags | unique | sort | reverse | join }}", "ba"),
+        ("{{ event.data.tags | unique | join }}", "ba"),
         ("{{ event.data.tags | length }} {{ event.data.tags | count }}", "3 3"),
         ("{{ event.data.numbers | first }} {{ event.data.numbers | last }}", "3 2"),
         ("{{ event.data.numbers | sum }} {{ event.data.numbers | min }} {{ event.data.numbers | max }}", "6 1 3"),

@@ -133,7 +133,10 @@ def _unique(budget: Budget, value: Any) -> list[Any]:
     items = items_of(budget, value)
     for _ in range(4):  # writing a value costs more than reading it
         budget.weigh(items)
-    return list({dumps(item): item for item in reversed(items)}.values())[::-1]
+    found: dict[str, Any] = {}
+    for item in items:
+        found.setdefault(dumps(item), item)
+    return list(found.values())
 
 
 def _reverse(budget: Budget, value: Any) -> Any:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from aie.errors import ActionError, ConfigError, ParameterError, RetryableError
 from aie_calendar import free_time
+from aie_calendar.agenda import list_calendar_events
 from aie_calendar.change import cancel_calendar_event, update_calendar_event
 from aie_calendar.create import create_calendar_event, uid_of
 from aie_calendar.free_time import find_free_time
@@ -416,6 +417,48 @@ def test_an_entry_that_is_not_there_cannot_be_changed(house: House) -> None:
     put(house, "weekly.ics", WEEKLY)
     with pytest.raises(ActionError, match="no occurrence '20260303T080000Z'"):
         update(house, uid="w", occurrence="20260303T080000Z", title="y")
+
+
+# --- what is coming ---------------------------------------------------------------------------------------------------
+
+
+def coming(house: House, **params: Any) -> dict[str, Any]:
+    return act(house, list_calendar_events(house.settings), **params)
+
+
+def test_what_is_coming_is_listed_in_order_with_what_repeats_and_what_takes_all_day(house: House) -> None:
+    create(house, key="a", title="Tasting", date="2026-02-12", time="14:00", location="Room 2")
+    create(house, key="b", title="Daily", date="2026-02-09", time="08:00", recurrence="FREQ=DAILY;COUNT=4")
+    create(house, key="c", title="Fair [x](y) <b>", date="2026-02-13")
+    create(house, key="d", title="Later", date="2026-02-16", time="09:00")
+    listed = coming(house, days=5)
+    assert listed["text"].splitlines() == [
+        "- Tuesday 2026-02-10, 08:00 to 09:00: Daily",
+        "- Wednesday 2026-02-11, 08:00 to 09:00: Daily",
+        "- Thursday 2026-02-12, 08:00 to 09:00: Daily",
+        "- Thursday 2026-02-12, 14:00 to 15:00: Tasting (Room 2)",
+        "- Friday 2026-02-13, all day: Fair (x)(y) ‹b>",
+    ]
+    assert (listed["count"], listed["calendars"]) == (5, ["main"])
+    assert listed["events"][3] == {
+        "title": "Tasting", "start": "2026-02-12T14:00:00+01:00", "end": "2026-02-12T15:00:00+01:00", "all_day": False,
+        "location": "Room 2", "event_type": "", "calendar": "main", "uid": uid_of("a"), "attendees": [],
+    }  # fmt: skip
+
+
+def test_a_list_may_begin_on_another_day_and_a_limit_says_what_is_left_out(house: House) -> None:
+    for number, day in enumerate(("2026-02-16", "2026-02-17", "2026-02-18")):
+        create(house, key=str(number), title=f"No {number}", date=day, time="09:00")
+    listed = coming(house, first_day="2026-02-16", days=2, limit=1)
+    assert (listed["count"], listed["text"]) == (2, "- Monday 2026-02-16, 09:00 to 10:00: No 0\n- and 1 more")
+    assert coming(house, days=1)["text"] == "Nothing is in the calendar."
+
+
+def test_a_calendar_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+    calendars = {"a": {"folder": "A"}, "gone": {"provider": "caldav", "url": "http://127.0.0.1:9", "user": "u"}}
+    house = House(tmp_path / "vault", {"calendars": calendars})
+    with pytest.raises(RetryableError, match="the calendar 'gone' could not be looked at"):
+        coming(house)
 
 
 # --- free time ---------------------------------------------------------------------------------------------------

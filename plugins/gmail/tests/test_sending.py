@@ -384,6 +384,9 @@ def test_a_program_is_answered_only_when_a_person_said_so(house, sink, told):
     )
     with pytest.raises(ActionError, match="not written by a person"):
         do(house, "reply_to_email", body="x", context=house.context(event=event))
+    by_rule = {"approved": True, "decided_by": "rule away", "channel": "rule"}
+    with pytest.raises(ActionError, match="is not answered unless a person says so"):
+        do(house, "reply_to_email", body="x", context=house.context(event=event, approval=by_rule))
     do(house, "reply_to_email", body="x", context=house.context(event=event, approval={"approved": True}))
     assert len(sink.taken) == 1
 

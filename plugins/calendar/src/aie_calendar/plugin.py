@@ -11,6 +11,7 @@ from aie.connections import Connection
 from aie.events import EventTypeSpec
 from aie.hookspecs import hookimpl
 from aie.sources import EventSource
+from aie_calendar.agenda import list_calendar_events
 from aie_calendar.change import cancel_calendar_event, update_calendar_event
 from aie_calendar.changes import changed_type, changes_source
 from aie_calendar.connect import calendar_connection
@@ -33,6 +34,7 @@ def aie_action_handlers(settings: CalendarSettings) -> Sequence[ActionHandler]:
         update_calendar_event(settings),
         cancel_calendar_event(settings),
         find_free_time(settings),
+        list_calendar_events(settings),
     ]
 
 

@@ -62,6 +62,11 @@ def occurrence_span(one: Occurrence, zone: ZoneInfo) -> Span:
     return Span(one.start.astimezone(getattr(one.own_start, "tzinfo", None) or zone), one.end)
 
 
+def said_shortly(one: Occurrence, zone: ZoneInfo) -> str:
+    """The same for a list in which everything is in the user's zone."""
+    return said(_in_zone(one, zone), zone).removesuffix(f" ({zone.key})")
+
+
 def _in_zone(one: Occurrence, zone: ZoneInfo) -> Span:
     """The same in the user's zone: whose zone it was made in does not matter beside another entry."""
     return occurrence_span(one, zone) if one.all_day else Span(one.start.astimezone(zone), one.end.astimezone(zone))

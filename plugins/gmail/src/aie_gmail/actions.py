@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, Effect, LookUp
 from aie.errors import ActionError, AieError, ConfigError, ParameterError
 from aie.files import Files
+from aie.permission import RULE
 from aie.plain import Json
 from aie.touches import Touches
 from aie_gmail import outgoing
@@ -336,9 +337,10 @@ def _email(given: Email | None, context: ActionContext) -> Email:
 def _refuse_machines(email: Email, context: ActionContext) -> None:
     """A program does not answer a program: two that do write to each other for ever (RFC 3834)."""
     why = email.get("auto_submitted") or (email.get("list_id") and "a mailing list")
-    if why and not (context.approval or {}).get("approved"):
+    said = context.approval or {}
+    if why and not (said.get("approved") and said.get("channel") != RULE):
         raise ActionError(
-            f"the mail was not written by a person ({why}), and is not answered without anybody's approval",
+            f"the mail was not written by a person ({why}), and is not answered unless a person says so",
             where="email",
             hint="let the step ask first, or leave such mails out by a condition: event.data.auto_submitted is None",
         )

@@ -20,6 +20,7 @@ from aie_odoo.expense_source import expense_source
 from aie_odoo.expenses import record_expense
 from aie_odoo.invoice_source import invoice_source
 from aie_odoo.invoices import create_invoice
+from aie_odoo.open_invoices import find_invoice, list_open_invoices
 from aie_odoo.payments import register_payment
 from aie_odoo.settings import OdooSettings
 from aie_odoo.summary import financial_summary
@@ -49,7 +50,7 @@ def aie_action_handlers(settings: OdooSettings) -> Sequence[ActionHandler]:
     odoo = Odoo(settings)
     actions = (
         create_invoice, register_payment, record_expense, submit_expense, approve_expense, find_customer,
-        create_customer, financial_summary,
+        create_customer, find_invoice, list_open_invoices, financial_summary,
     )  # fmt: skip
     return [action(odoo) for action in actions]
 
