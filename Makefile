@@ -46,8 +46,10 @@ check: $(STAMP) ## lint, formatting, types and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Whatever Sphinx warns of fails the build: a link that leads nowhere, a page that no table of contents names.
+# Whatever Sphinx warns of fails the build: a link that leads nowhere, a page that no table of contents names. It warns
+# only of what it reads, so it reads everything each time.
 docs: $(DOCS_STAMP) ## build the documentation as a static site in build/docs
+	rm -rf build/docs build/docs-cache
 	$(DOCS)/bin/python -m sphinx -W --keep-going -n -q -c docs/site -d build/docs-cache . build/docs
 	@echo "The site is in build/docs: open build/docs/index.html"
 
