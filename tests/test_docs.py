@@ -15,6 +15,7 @@ from aie.config import Config
 from aie.plugins import Registry
 from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
+from aie.workflow_schema import workflow_schema
 from tests.pages import DOCS, PAGES, READMES, ROOT, SHOWN, blocks, name_of
 
 TESTED = {  # the languages of blocks, and who tests them
@@ -44,6 +45,19 @@ def test_every_workflow_loads(path: Path) -> None:
             parse_workflow(block.text, TemplateCompiler(), where=path.name)
 
 
+def test_the_page_on_workflows_names_every_field_and_all_that_core_brings(tmp_path: Path) -> None:
+    registry = Registry.load(Config.load(tmp_path, {}), only={"core"})
+    core = registry.plugin("core")
+    schema = workflow_schema(registry)
+    parts = [schema, *(schema["$defs"][name] for name in ("StepDefinition", "RetryDefinition", "ScheduleDefinition"))]
+    wanted = [field for part in parts for field in part["properties"]]
+    wanted += [field for handler in core.handlers for field in (handler.name, *handler.params.model_fields)]
+    wanted += [spec.name for spec in core.event_types]
+    page = (ROOT / "docs" / "workflows.md").read_text(encoding="utf-8")
+    named = {word for code in re.findall(r"`([^`\n]+)`", page) for word in re.findall(r"\$?\w+", code)}
+    assert set(wanted) - named == set()
+
+
 @pytest.mark.parametrize("path", DOCS, ids=name_of)
 def test_every_setting_can_be_used(path: Path, tmp_path: Path) -> None:
     for block in blocks(path):
@@ -63,14 +77,14 @@ def test_every_command_that_is_named_exists_with_its_options(path: Path) -> None
     assert [problem for command in commands(path) if (problem := wrong_with(command))] == []
 
 
-def commands(path: Path) -> list[str]:
-    """All that is written as code and begins with ``aie``, in blocks and in sentences."""
+def commands(path: Path, program: str = "aie") -> list[str]:
+    """All that is written as code and begins with this program, in blocks and in sentences."""
     text, lines = path.read_text(encoding="utf-8"), []
     for block in blocks(path):
         text = text.replace(block.text, "")
         lines += block.text.splitlines() if block.language in (*SHOWN, "console", "sh") else []
     lines += [" ".join(code.split()) for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", text.replace("```", ""))]
-    return [line.strip() for line in lines if re.match(r" *aie [a-z]", line)]
+    return [line.strip() for line in lines if re.match(rf" *{program} [a-z]", line)]
 
 
 def wrong_with(text: str) -> str:
@@ -112,7 +126,7 @@ def test_a_command_that_is_not_there_is_noticed(text: str, problem: str) -> None
 def test_every_make_target_that_is_named_exists(path: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"(?m)(?:^ *|`)make ([a-z]+)", path.read_text(encoding="utf-8"))) - targets == set()
+    assert {command.split()[1] for command in commands(path, "make")} - targets == set()
 
 
 def test_every_test_that_the_page_on_security_names_exists() -> None:
