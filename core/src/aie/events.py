@@ -44,7 +44,7 @@ class Event:
     workflow_id: str | None = None
 
     def checked(self) -> Event:
-        """The same event with a private copy of its data; ``EventError`` if it is not acceptable."""
+        """The same event with a private copy of its data; :class:`EventError` if it is not acceptable."""
         for name in ("event_type", "source", "event_id"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME_LENGTH:

@@ -146,7 +146,7 @@ class AsyncOrchestrator:
 
     async def open(self, *, serve: bool = False) -> None:
         """Become the engine of the state folder. With another one there: hand requests to it, or, if this one is to
-        ``serve``, fail with ``BusyError``.
+        ``serve``, fail with :class:`BusyError`.
         """
         self.library.refresh()
         lock = self._take_lock()
@@ -303,7 +303,7 @@ class AsyncOrchestrator:
     async def process_event(self, event: Event, *, forced: bool = False, linger_s: float = LINGER_S) -> EventResult:
         """Record an event, carry out what it starts, and come back when every run of it has ended or is parked.
 
-        Waits shorter than ``linger_s`` are seen through. Raises ``EventError`` when the event is not acceptable.
+        Waits shorter than ``linger_s`` are seen through. Raises :class:`EventError` when the event is not acceptable.
         """
         if self.engine is not None:
             (found,) = await self.engine.accept_all([event], forced=forced)
@@ -412,7 +412,7 @@ class AsyncOrchestrator:
     ) -> tuple[Mapping[str, Any], RunResult]:
         """Do an ended run again: ``seq``, ``run_id`` and ``reused`` steps of the new one, and how it came to rest.
 
-        See ``aie.engine.Engine.rerun``.
+        See :meth:`aie.engine.Engine.rerun`.
         """
         wanted = {"since": since, "current": current, "changes": dict(changes)}
         answer = await self._request({"kind": "rerun", "run_seq": run_seq, **wanted, "by": by})
@@ -475,7 +475,7 @@ def holder(state_dir: Path) -> str:
 class WorkflowOrchestrator:
     """The same for plain scripts: an event loop in a thread of its own, and methods that wait.
 
-    Also a context manager; without ``with``, call ``close()`` (what was accepted is safe either way).
+    Also a context manager; without ``with``, call :meth:`close` (what was accepted is safe either way).
     """
 
     def __init__(self, vault_path: str | os.PathLike[str], **options: Any) -> None:
