@@ -54,6 +54,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 # Docstrings and signatures name code, most of which has no page here. Links between pages are checked all the same.
 nitpick_ignore_regex = [("py:.*", ".*")]
+autodoc_preserve_defaults = True
 
 html_theme = "furo"
 html_title = f"aie {release}"
