@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-DOCS = sorted(
-    path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "reference"
-)  # that one is generated
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 READMES = sorted((ROOT / "plugins").glob("*/README.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS, *READMES]
+MADE = ROOT / "docs" / "reference"  # by make docs
+DEEPER = sorted(path for path in (ROOT / "docs").glob("*/**/*.md") if MADE not in path.parents)
+OWN_TESTS = [*READMES, *DEEPER]  # pages whose blocks have tests beside what they are about
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS, *OWN_TESTS]
 
 SHOWN = ("", "text")  # languages of blocks that are only to be looked at
 MAKE = re.compile(r"make [a-z]")  # commands that run these very tests, or longer ones

@@ -16,7 +16,7 @@ from aie.plugins import Registry
 from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
 from aie.workflow_schema import workflow_schema
-from tests.pages import DOCS, PAGES, READMES, ROOT, SHOWN, blocks, name_of
+from tests.pages import DOCS, OWN_TESTS, PAGES, ROOT, SHOWN, blocks, name_of
 
 TESTED = {  # the languages of blocks, and who tests them
     "console": "tests/test_docs_run.py runs them",
@@ -31,9 +31,8 @@ TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"))
 every_page = pytest.mark.parametrize("path", PAGES, ids=name_of)
 
 
-@pytest.mark.parametrize("path", [page for page in PAGES if page not in READMES], ids=name_of)
+@pytest.mark.parametrize("path", [page for page in PAGES if page not in OWN_TESTS], ids=name_of)
 def test_every_block_is_in_a_language_that_somebody_tests(path: Path) -> None:
-    """The READMEs of plugins are tested beside the plugins, each page by itself."""
     unknown = {block.language for block in blocks(path)} - {*TESTED, *SHOWN}
     assert not unknown, f"nobody tests blocks of {unknown}"
 

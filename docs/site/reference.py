@@ -183,7 +183,7 @@ def plugin_page(name: str, registry: Registry, vault: Path) -> Iterator[str]:
 
 
 def action_lines(action: Mapping[str, Any]) -> Iterator[str]:
-    effects = {"none": "touches nothing", "local": "stays on this machine", "external": "acts outside the house"}
+    effects = {"none": "changes nothing", "local": "stays on this machine", "external": "acts outside the house"}
     asks = "asks first" if action["asks_first"] else "does not ask"
     again = "is safe to repeat" if action["repeatable"] else "is never repeated by guessing"
     yield f"\nIt {effects[action['effect']]}, {asks}, and {again}. {touched(action['touches'])}\n"
@@ -194,12 +194,10 @@ def action_lines(action: Mapping[str, Any]) -> Iterator[str]:
 
 
 def touched(touches: list[str] | Mapping[str, list[str]]) -> str:
-    parts = (
-        touches
-        if isinstance(touches, list)
-        else [f"{what} {', '.join(names)}" for what, names in touches.items() if names]
-    )
-    return f"It touches {'; '.join(parts)}." if parts else ""
+    """A sentence; '' for an action that touches nothing."""
+    if not isinstance(touches, list):
+        touches = [f"{what} {', '.join(f'`{one}`' for one in names)}" for what, names in touches.items() if names]
+    return f"It touches {'; '.join(touches)}." if touches else ""
 
 
 def event_lines(event: Mapping[str, Any]) -> Iterator[str]:
