@@ -84,7 +84,7 @@ def command_lines(command: click.Command, context: click.Context, level: int) ->
         return
     yield from ("", "```text", f"{context.command_path} {' '.join(command.collect_usage_pieces(context))}", "```", "")
     rows = [record for part in command.get_params(context) if (record := part.get_help_record(context))]
-    yield from table(("option", "what it does"), [(f"`{names}`", cell(text)) for names, text in rows])
+    yield from table(("option", "what it does"), [(f"`{names}`", cell(text)) for names, text in rows if text])
 
 
 def help_lines(text: str) -> Iterator[str]:
