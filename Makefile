@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH := build/bench-venv
 BENCH_STAMP := $(BENCH)/.installed
+DOCS := build/docs-venv
+DOCS_STAMP := $(DOCS)/.installed
 PROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 ALONE := core plugins/vault
@@ -15,7 +17,7 @@ UV := 0.13.9
 COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url $(UPGRADE)
 
-.PHONY: help setup demo test check soak bench wheels constraints
+.PHONY: help setup demo test check docs soak bench wheels constraints
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -44,6 +46,13 @@ check: $(STAMP) ## lint, formatting, types and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Whatever Sphinx warns of fails the build: a link that leads nowhere, a page that no table of contents names. It warns
+# only of what it reads, so it reads everything each time.
+docs: $(DOCS_STAMP) ## build the documentation as a static site in build/docs
+	rm -rf build/docs build/docs-cache
+	$(DOCS)/bin/python -m sphinx -W --keep-going -n -q -c docs/site -d build/docs-cache . build/docs
+	@echo "The site is in build/docs: open build/docs/index.html"
+
 soak: $(STAMP) ## kill aie at every boundary, for some minutes; make soak ARGS="--minutes 60" takes longer
 	$(BIN)/python -m tests.crash $(ARGS)
 
@@ -60,12 +69,14 @@ constraints: ## write constraints*.txt anew from constraints*.in; UPGRADE=--upgr
 	build/uv/bin/python -m pip install --quiet uv==$(UV)
 	$(COMPILE) --output-file constraints.txt constraints.in
 	$(COMPILE) --constraints constraints.txt --output-file constraints-bench.txt constraints-bench.in
+	$(COMPILE) --constraints constraints.txt --output-file constraints-docs.txt constraints-docs.in
 
-$(STAMP): WANTED = $(PACKAGES)
+$(STAMP) $(DOCS_STAMP): WANTED = $(PACKAGES)
 $(BENCH_STAMP): WANTED = $(ALONE)
 $(APART): WANTED = $(ALONE) $(filter plugins/$(patsubst build/%-venv/.installed,%,$@),$(PACKAGES))
 $(BENCH_STAMP): constraints-bench.txt
-$(STAMP) $(APART) $(BENCH_STAMP): constraints.txt pyproject.toml $(PROJECTS)
+$(DOCS_STAMP): constraints-docs.txt
+$(STAMP) $(APART) $(BENCH_STAMP) $(DOCS_STAMP): constraints.txt pyproject.toml $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "aie needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.12 setup" >&2; exit 1; }
 	$(PYTHON) -m venv $(@D)

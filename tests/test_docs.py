@@ -1,167 +1,153 @@
-"""Every command and code block of the README runs as it stands, in an empty folder; the workflows in docs load."""
+"""What the pages say is so: links lead somewhere, workflows load, settings are settings, commands are commands."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import subprocess
-import sys
-from dataclasses import dataclass
+import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
+from aie import cli
 from aie.config import Config
 from aie.plugins import Registry
 from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
-from tests.plugin_dists import write_dist
+from aie.workflow_schema import workflow_schema
+from tests.pages import DOCS, OWN_TESTS, PAGES, ROOT, SHOWN, blocks, name_of
 
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SAVE_AS = re.compile(r"Save this as `([^`]+)`:\s*$")
-RUN = {"approvals.md", "operating.md"}  # the pages of docs whose commands are run
-OURSELVES = {"make demo", "make test"}  # they run this very test
+TESTED = {  # the languages of blocks, and who tests them
+    "console": "tests/test_docs_run.py runs them",
+    "json": "test_every_workflow_loads",
+    "python": "tests/test_docs_run.py runs them",
+    "toml": "test_every_setting_can_be_used",
+    "ini": "tests/test_docs_services.py",
+    "xml": "tests/test_docs_services.py",
+}
+TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.md"))
 
-
-@dataclass(frozen=True)
-class Block:
-    language: str
-    text: str
-    before: str
-
-
-def blocks(path: Path) -> list[Block]:
-    text = path.read_text(encoding="utf-8")
-    return [Block(found[1], found[2], text[: found.start()]) for found in BLOCK.finditer(text)]
+every_page = pytest.mark.parametrize("path", PAGES, ids=name_of)
 
 
-def script(path: Path) -> str:
-    """A page's blocks as one shell script."""
-    lines = ["set -e"]
-    for block in blocks(path):
-        if block.language == "console":
-            lines += [line for line in block.text.splitlines() if line not in OURSELVES]
-        elif block.language == "json":
-            saved = SAVE_AS.search(block.before)
-            assert saved, "a JSON block says where to save it"
-            lines.append(f"cat > {shlex.quote(saved[1])} <<'END'\n{block.text}END")
-        elif block.language == "python":
-            lines.append(f"(cd .. && {shlex.quote(sys.executable)} - <<'END'\n{block.text}END\n)")
-        elif block.language == "toml":
-            continue  # loaded by a test of its own
-        elif block.language:
-            raise AssertionError(f"nobody runs blocks of {block.language!r}")
-    return "\n".join(lines) + "\n"
+@pytest.mark.parametrize("path", [page for page in PAGES if page not in OWN_TESTS], ids=name_of)
+def test_every_block_is_in_a_language_that_somebody_tests(path: Path) -> None:
+    unknown = {block.language for block in blocks(path)} - {*TESTED, *SHOWN}
+    assert not unknown, f"nobody tests blocks of {unknown}"
 
 
-def run(path: Path, folder: Path, **more: str) -> str:
-    """What a page's commands print, run in this folder; ``more`` goes into their environment."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AIE_")}
-    env |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
-        "HOME": str(folder / "home"),
-        "XDG_STATE_HOME": str(folder / "state"),
-        **more,
-    }
-    found = subprocess.run(
-        ["bash", "-c", script(path)], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout
-
-
-def test_the_tour_in_the_readme_works_in_an_empty_folder(tmp_path: Path) -> None:
-    out = run(ROOT / "README.md", tmp_path)
-    vault = tmp_path / "my-vault"
-    assert [path.name.split("_")[0] for path in (vault / "Done").iterdir()] == ["APPROVAL"]
-    assert out.rstrip().splitlines()[-2:] == ["['expense_approval']", "2"]
-
-
-def test_the_page_for_operators_works_in_an_empty_folder(tmp_path: Path) -> None:
-    out = run(ROOT / "docs" / "operating.md", tmp_path)
-    vault = tmp_path / "shop"
-    assert (vault / "Expenses" / "travel" / "Train.md").read_text() == "250 EUR"
-    assert (vault / "Expenses" / "Hotel.md").read_text() == "180 EUR"
-    assert len(list((vault / "Inbox").glob("FAILURE_*"))) == 1
-    for said in (
-        "# expense_file failed at file",
-        "reused: ask",
-        "expense_file: not started; its condition is false\n    event.data.amount > 100   is false\n",
-        "has the workflow as it is now: waits for you",
-    ):
-        assert said in out, out
-
-
-OUTBOX = """
-    import json
-    import os
-
-    from pydantic import BaseModel
-
-    from aie.actions import ActionHandler
-    from aie.hookspecs import hookimpl
-
-
-    class SendEmail(BaseModel):
-        to: str
-        subject: str
-        body: str
-
-
-    async def send(params, context):
-        with open(os.environ["OUTBOX"], "a") as file:
-            file.write(json.dumps(params.model_dump()) + "\\n")
-
-
-    @hookimpl
-    def aie_action_handlers(settings):
-        return [
-            ActionHandler("send_email", SendEmail, send, note_kind="EMAIL", title_field="subject", body_field="body")
-        ]
-"""
-
-
-def test_an_edit_in_a_note_that_was_moved_while_aie_was_off_is_what_leaves_the_house_once(tmp_path: Path) -> None:
-    write_dist(tmp_path / "site", "aie-outbox", OUTBOX)
-    outbox = tmp_path / "outbox.jsonl"
-    out = run(ROOT / "docs" / "approvals.md", tmp_path, PYTHONPATH=str(tmp_path / "site"), OUTBOX=str(outbox))
-    assert [json.loads(line) for line in outbox.read_text().splitlines()] == [
-        {
-            "to": "kim@example.com",
-            "subject": "Thank you",
-            "body": "Dear Kim,\n\nthank you for your order. It leaves today.",
-        }
-    ]
-    (note,) = (tmp_path / "shop" / "Done").iterdir()
-    assert "- Changed before: body, from “Dear Kim, thank you for your order.” to “" in note.read_text()
-    for said in ("approved by vault", "Approval approved: Thank you, by vault (vault.notes), changed before: body"):
-        assert said in out, out
-
-
-def test_every_setting_in_the_docs_can_be_used(tmp_path: Path) -> None:
-    for path in sorted((ROOT / "docs").glob("*.md")):
-        for block in blocks(path):
-            if block.language == "toml":
-                (tmp_path / "aie.toml").write_text(block.text, encoding="utf-8")
-                assert Registry.load(Config.load(tmp_path, {}), only={"core"}).info("core").reason == "", path.name
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
-def test_every_workflow_in_the_docs_loads(path: Path) -> None:
+@pytest.mark.parametrize("path", DOCS, ids=name_of)
+def test_every_workflow_loads(path: Path) -> None:
     for block in blocks(path):
         if block.language == "json":
             parse_workflow(block.text, TemplateCompiler(), where=path.name)
-        else:
-            known = ("", "console", "toml") if path.name in RUN else ("", "toml")
-            assert block.language in known, f"nobody runs blocks of {block.language!r}"
+
+
+def test_the_page_on_workflows_names_every_field_and_all_that_core_brings(tmp_path: Path) -> None:
+    registry = Registry.load(Config.load(tmp_path, {}), only={"core"})
+    core = registry.plugin("core")
+    schema = workflow_schema(registry)
+    parts = [schema, *(schema["$defs"][name] for name in ("StepDefinition", "RetryDefinition", "ScheduleDefinition"))]
+    wanted = [field for part in parts for field in part["properties"]]
+    wanted += [field for handler in core.handlers for field in (handler.name, *handler.params.model_fields)]
+    wanted += [spec.name for spec in core.event_types]
+    page = (ROOT / "docs" / "workflows.md").read_text(encoding="utf-8")
+    named = {word for code in re.findall(r"`([^`\n]+)`", page) for word in re.findall(r"\$?\w+", code)}
+    assert set(wanted) - named == set()
+
+
+@pytest.mark.parametrize("path", DOCS, ids=name_of)
+def test_every_setting_can_be_used(path: Path, tmp_path: Path) -> None:
+    for block in blocks(path):
+        if block.language == "toml":
+            (tmp_path / "aie.toml").write_text(block.text, encoding="utf-8")
+            assert Registry.load(Config.load(tmp_path, {}), only={"core"}).info("core").reason == ""
+
+
+@every_page
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", [*PAGES, *TEMPLATES], ids=name_of)
+def test_every_command_that_is_named_exists_with_its_options(path: Path) -> None:
+    assert [problem for command in commands(path) if (problem := wrong_with(command))] == []
+
+
+def commands(path: Path, program: str = "aie") -> list[str]:
+    """All that is written as code and begins with this program, in blocks and in sentences."""
+    text, lines = path.read_text(encoding="utf-8"), []
+    for block in blocks(path):
+        text = text.replace(block.text, "")
+        lines += block.text.splitlines() if block.language in (*SHOWN, "console", "sh") else []
+    lines += [" ".join(code.split()) for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", text.replace("```", ""))]
+    return [line.strip() for line in lines if re.match(rf" *{program} [a-z]", line)]
+
+
+def wrong_with(text: str) -> str:
+    """Why this is no command; '' if it is one. Words in capitals, and ``…``, stand for what a person puts there."""
+    command: click.Command = cli.root
+    words = text.split()[1:]
+    while isinstance(command, click.Group) and words and not re.fullmatch(r"[A-Z]+|…|-.*", words[0]):
+        word, *words = words
+        try:
+            _, found, _ = command.resolve_command(click.Context(command), [word])
+        except click.UsageError:
+            found = None
+        if found is None:
+            return f"{text!r}: there is no command {word!r}"
+        command = found
+    known = {
+        "--help",
+        *(option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]),
+    }
+    unknown = [word for word in words if re.fullmatch(r"--[a-z][a-z-]*", word) and word not in known]
+    return f"{text!r}: there is no option {unknown[0]!r}" if unknown else ""
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+    ("text", "problem"),
+    [
+        ("aie runs list --status failed --json", ""),
+        ("aie runs lst", "'aie runs lst': there is no command 'lst'"),
+        ("aie runs list --statsu failed", "'aie runs list --statsu failed': there is no option '--statsu'"),
+        ("aie nothing", "'aie nothing': there is no command 'nothing'"),
+        ("aie connect NAME", ""),
+    ],
 )
-def test_links_between_pages_lead_somewhere(path: Path) -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+def test_a_command_that_is_not_there_is_noticed(text: str, problem: str) -> None:
+    assert wrong_with(text) == problem
+
+
+@every_page
+def test_every_make_target_that_is_named_exists(path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert {command.split()[1] for command in commands(path, "make")} - targets == set()
+
+
+def test_every_test_that_the_page_on_security_names_exists() -> None:
+    where, missing = "", []
+    for name in re.findall(r"`((?:tests|plugins)/\S+\.py|test_\w+)`", (ROOT / "docs" / "security.md").read_text()):
+        if name.endswith(".py"):
+            where = (ROOT / name).read_text(encoding="utf-8")
+        elif f"def {name}(" not in where:
+            missing.append(name)
+    assert missing == []
+
+
+def test_every_package_has_the_version_that_the_changelog_speaks_of() -> None:
+    projects = [ROOT / "core" / "pyproject.toml", *(ROOT / "plugins").glob("*/pyproject.toml")]
+    (version,) = {tomllib.loads(path.read_text(encoding="utf-8"))["project"]["version"] for path in projects}
+    assert version in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_an_issue_template_has_what_a_code_host_asks_for(path: Path) -> None:
+    _, front, body = path.read_text(encoding="utf-8").split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in front.splitlines())
+    assert set(fields) == {"name", "about", "title", "labels"}
+    assert json.loads(fields["title"]) == ""
+    assert body.strip()

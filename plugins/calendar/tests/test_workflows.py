@@ -14,9 +14,10 @@ import pytest
 
 from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
+from aie_calendar import plugin
 from aie_calendar.create import CreateCalendarEvent
 from aie_calendar.reading import read
-from aie_calendar.settings import CalendarSettings
+from aie_calendar.settings import CalendarSettings, OneCalendar
 from aie_calendar.wording import entry_data
 from plugins.calendar.tests.house import BERLIN
 from tests.aie_home import AieHome, until
@@ -143,9 +144,23 @@ def test_the_settings_in_the_readme_are_settings(text: str) -> None:
 
 
 def test_what_the_readme_says_of_parameters_is_all_there_is() -> None:
-    table = [line for line in README.read_text().splitlines() if line.startswith("| `")]
-    named = {name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])}
-    assert named == set(CreateCalendarEvent.model_fields)
+    assert named_in_tables("| `") == set(CreateCalendarEvent.model_fields)
+
+
+def test_what_the_readme_says_of_actions_events_and_settings_is_all_there_is() -> None:
+    settings = CalendarSettings()
+    actions = {handler.name for handler in plugin.aie_action_handlers(settings)}
+    assert named_in_tables("| action ") == actions
+    assert named_in_tables("| event ") == {"calendar_event", "calendar_changed"}
+    connected = {name for name in CalendarSettings.model_fields if not name.startswith("google_")}  # addresses
+    assert named_in_tables("| for all: ") == connected
+    assert named_in_tables("| for one: ") == set(OneCalendar.model_fields)
+
+
+def named_in_tables(beginning: str) -> set[str]:
+    """What stands as code in the first cell of the lines that begin so."""
+    lines = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith(beginning)]
+    return {name for line in lines for name in re.findall(r"`(\w+)`", line.split("|")[1])}
 
 
 def test_a_description_as_in_the_readme_makes_a_post(tmp_path: Path) -> None:

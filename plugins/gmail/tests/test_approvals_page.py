@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aie.credentials import ConnectionRecord, CredentialStore
 from plugins.gmail.tests.gmail_server import ACCOUNT, GmailServer
-from tests.test_docs import ROOT, run
+from tests.pages import ROOT, run
 
 
 def test_a_draft_that_was_changed_and_moved_while_aie_was_off_is_sent_once_with_the_change(tmp_path: Path) -> None:
