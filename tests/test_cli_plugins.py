@@ -53,7 +53,7 @@ RICH = """
         return [
             ActionHandler(
                 name="order", params=Order, run=print, summary="orders a thing", result=Placed, effect=Effect.EXTERNAL,
-                touches=("shop.example",),
+                touches=("shop.example",), example={"product": "tea"},
             )
         ]
 
@@ -168,6 +168,7 @@ def test_show_has_events_actions_settings_and_what_it_touches(aie: CommandLine) 
                     },
                 ],
                 "result": [{"name": "number", "type": "text", "required": True, "default": None, "description": ""}],
+                "example": {"product": "tea"},
             }
         ],
         "event_types": [
@@ -215,6 +216,7 @@ def test_show_says_the_same_in_words(aie: CommandLine) -> None:
         "    product (text, required): what to order\n"
         "    count (whole number, default 1): how many\n"
         "  gives  number\n"
+        '  example  {"product": "tea"}\n'
         "\n"
         "Event delivered: an order arrived\n"
         "    number (text): the order's number\n"

@@ -161,6 +161,7 @@ def _details(plugin: Plugin) -> dict[str, list[dict[str, Any]]]:
                 "touches": list(handler.touches),
                 "parameters": _fields(handler.params),
                 "result": _fields(handler.result) if handler.result else None,
+                "example": dict(handler.example) if handler.example is not None else None,
             }
             for handler in plugin.handlers
         ],
@@ -280,6 +281,8 @@ def _sheet(details: Mapping[str, list[dict[str, Any]]]) -> list[str]:
         lines += _field_lines(action["parameters"], "takes nothing")
         results = ", ".join(field["name"] for field in action["result"] or ())
         lines += labelled("gives", results, width=7) if results else []
+        if action["example"] is not None:
+            lines += labelled("example", json.dumps(action["example"], ensure_ascii=False), width=9)
     for spec in details["event_types"]:
         lines += ["", *wrapped(_titled("Event", spec))]
         lines += _field_lines(spec["fields"], "any data", with_need=False)
