@@ -22,7 +22,7 @@ from tests.plugin_dists import write_dist
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVE_AS = re.compile(r"Save this as `([^`]+)`:\s*$")
-RUN = {"approvals.md", "operating.md"}  # the pages of docs whose commands are run
+RUN = {"approvals.md", "operating.md", "plugins.md"}  # the pages of docs whose commands are run
 ELSEWHERE = {"testing-plugins.md": ("python",)}  # tests/test_docs_testing.py runs them
 OURSELVES = {"make demo", "make test"}  # they run this very test
 
