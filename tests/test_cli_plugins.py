@@ -377,8 +377,9 @@ def test_a_plugin_is_held_to_the_contract_with_the_settings_of_the_vault(aie: Co
 
 
 def test_a_plugin_that_is_one_file_is_checked_as_well_and_has_a_command(aie: CommandLine) -> None:
-    (aie.vault / "shop.py").write_text(textwrap.dedent(WITHOUT_EXAMPLE))
-    (aie.vault / "aie.toml").write_text('[plugins]\nfiles = { shop = "shop.py" }\n')
+    (aie.vault / "plugins").mkdir()
+    (aie.vault / "plugins" / "shop.py").write_text(textwrap.dedent(WITHOUT_EXAMPLE))
+    (aie.vault / "aie.toml").write_text('[plugins]\nfiles = { shop = "plugins/shop.py" }\n')
     ran = aie("plugins", "check", "shop")
     assert (ran.code, "example: action order\n" in ran.out) == (1, True)
     assert aie("shop", "hello").out == "shop says hello\n"
