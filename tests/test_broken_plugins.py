@@ -48,7 +48,7 @@ AT_ALL = {
     "attribute": ("broken", "importing it raised AttributeError: module 'aie_attribute' has no attribute 'plugin'"),
     "twice": ("broken", "2 packages offer a plugin named 'twice': aie-twice 1.0 and better-twice 1.0"),
     "Not-A-Name": ("broken", "'Not-A-Name' cannot be the name of a plugin"),
-    "mine": ("broken", "there is no file 'VAULT/mine.py'"),
+    "mine": ("broken", "there is no file 'VAULT/plugins/mine.py'"),
     "refused": (
         "off",
         "aie.toml does not allow it: neither 'refused' nor 'aie-refused', by Mallory, is on its list",
@@ -71,7 +71,7 @@ def aie(tmp_path: Path) -> CommandLine:
     write_dist(home.site, "aie-refused", "raise SystemExit('imported')", metadata="Author: Mallory\n")
     write_dist(home.site, "aie-healthy", GOOD.replace("run=greet", "run=greet, asks=False"), **by_example)
     (home.vault / "aie.toml").write_text(
-        '[plugins]\nallow = ["vault"]\nallow_publishers = ["Example Ltd"]\nfiles = { mine = "mine.py" }\n'
+        '[plugins]\nallow = ["vault"]\nallow_publishers = ["Example Ltd"]\nfiles = { mine = "plugins/mine.py" }\n'
         '[plugins.settings]\nlimit = "many"\n'
     )
     return home

@@ -238,8 +238,9 @@ def test_removing_says_which_workflows_would_miss_it(aie: CommandLine) -> None:
 
 def test_aie_itself_a_file_and_what_is_not_there_are_not_removed(tmp_path: Path) -> None:
     aie = new_vault(tmp_path)
-    (aie.vault / "hello.py").write_text(GOOD)
-    (aie.vault / "aie.toml").write_text('[plugins]\nfiles = { hello = "hello.py" }\n')
+    (aie.vault / "plugins").mkdir()
+    (aie.vault / "plugins" / "hello.py").write_text(GOOD)
+    (aie.vault / "aie.toml").write_text('[plugins]\nfiles = { hello = "plugins/hello.py" }\n')
     write_dist(aie.site, "aie-shop", GOOD, plugin="shop")
     write_dist(aie.site, "better-shop", GOOD, plugin="shop")
     told = {
@@ -252,7 +253,7 @@ def test_aie_itself_a_file_and_what_is_not_there_are_not_removed(tmp_path: Path)
         "core": (2, "that is aie itself", f"to take all of aie away: {uninstall}"),
         "hello": (
             1,
-            f"the plugin 'hello' is not of a package: it is file {aie.vault / 'hello.py'}",
+            f"the plugin 'hello' is not of a package: it is file {aie.vault / 'plugins' / 'hello.py'}",
             "take it out of [plugins] files in aie.toml",
         ),
         "shop": (2, "2 packages offer a plugin named 'shop'", "name one of them: aie-shop, better-shop"),

@@ -19,9 +19,9 @@ from aie.workflow_schema import workflow_schema
 from tests.pages import DOCS, OWN_TESTS, PAGES, ROOT, SHOWN, blocks, name_of
 
 TESTED = {  # the languages of blocks, and who tests them
-    "console": "tests/test_docs_run.py runs them",
+    "console": "tests/test_docs_run.py sees to it that they are run",
     "json": "test_every_workflow_loads",
-    "python": "tests/test_docs_run.py runs them",
+    "python": "tests/test_docs_run.py and tests/test_docs_testing.py run them",
     "toml": "test_every_setting_can_be_used",
     "ini": "tests/test_docs_services.py",
     "xml": "tests/test_docs_services.py",

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aie.config import Config
+from aie.errors import ParameterError
+from aie.files import inside
 from aie.plugins import PluginInfo, PluginState, Registry
 from tests.plugin_dists import GOOD, write_dist
 
@@ -151,7 +153,7 @@ SHOW = "aie plugins show hello --verbose shows the details"
 @pytest.mark.parametrize(
     ("source", "reason", "hint"),
     [
-        (None, "there is no file 'VAULT/plugins/hello.py'", "correct its path in [plugins] files in aie.toml"),
+        (None, "there is no file 'VAULT/plugins/hello.py'", "correct its path in [plugins] files"),
         ("1 / 0", "importing it raised ZeroDivisionError: division by zero", SHOW),
         ("def (", "importing it found a syntax error in hello.py, line 1: invalid syntax", SHOW),
         ("x = 'ä'.encode('ascii')", "importing it raised UnicodeEncodeError", SHOW),
@@ -163,6 +165,36 @@ def test_a_file_that_is_missing_or_broken_is_listed_so(
     state, said, next_step = told(Registry.load(named(config, "hello", source)).info("hello"))
     assert (state, said.replace(str(config.vault), "VAULT")[: len(reason)], next_step) == ("broken", reason, hint)
     assert "aie_file_hello" not in sys.modules
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("place", ["hello.py", "Inbox/hello.py", "plugins/link.py"])
+def test_a_file_that_a_workflow_could_write_is_not_used(config: Config, place: str) -> None:
+    for folder in ("Inbox", "plugins"):
+        (config.vault / folder).mkdir()
+    (config.vault / "Inbox" / "hello.py").write_text(BOMB)
+    (config.vault / "hello.py").write_text(BOMB)
+    (config.vault / "plugins" / "link.py").symlink_to(config.vault / "Inbox" / "hello.py")
+    (config.vault / "aie.toml").write_text(f'[plugins]\nfiles = {{ hello = "{place}" }}\n')
+    found = Registry.load(Config.load(config.vault, {})).info("hello")
+    real = "hello.py" if place == "hello.py" else "Inbox/hello.py"
+    assert told(found) == (
+        "broken",
+        f"its file '{real}' is where a workflow could write",
+        "put it into the folder plugins, where none does, or outside the vault; name that in aie.toml",
+    )
+
+
+@pytest.mark.usefixtures("site")
+def test_a_file_outside_the_vault_is_used(tmp_path: Path, config: Config) -> None:
+    config = dataclasses.replace(config, vault=tmp_path / "vault", plugin_files={"hello": tmp_path / "hello.py"})
+    (tmp_path / "hello.py").write_text(GOOD)
+    assert Registry.load(config).info("hello").state is PluginState.OK
+
+
+def test_no_workflow_writes_where_such_files_are(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError):
+        inside(tmp_path, "Plugins/hello.py")
 
 
 def test_a_file_and_a_package_of_one_name_are_both_broken(site: Path, config: Config) -> None:

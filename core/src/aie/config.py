@@ -98,7 +98,7 @@ DEFAULT_TOML = """\
 # expires_after = "7 days"
 
 # Installed plugins that should stay off. With allow or allow_publishers there are no others than those they name; files
-# names plugins that are one file each, below this folder or elsewhere. A plugin is code that may do what you may do.
+# names plugins that are one file each, in the folder plugins or outside the vault. A plugin is code with your rights.
 [plugins]
 disabled = []
 # allow = ["vault", "gmail"]

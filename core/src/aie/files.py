@@ -36,6 +36,7 @@ PROTECTED: tuple[str, ...] = (
     "Done",
     "Logs",
     "integrations",
+    "plugins",
     "**/workflows",
     "**/.obsidian",
     "**/.git",

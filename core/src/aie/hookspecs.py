@@ -2,6 +2,8 @@
 
 They are called once per process, after the plugin was imported, each plugin on its own: what one raises marks that
 plugin as broken and touches no other.
+
+A plugin says which version of this it is built for with ``AIE_API_VERSION = 1`` beside its hooks; without it that is 1.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from aie.config import Config
 from aie.plugin_tables import CORE, RESERVED
@@ -13,6 +14,7 @@ from aie.plugins.local_file import LocalFile
 from aie.plugins.offers import NAME
 from aie.plugins.plugin import PluginInfo, PluginState
 
+FOLDER = "plugins"  # of the vault: where its plugins that are one file are; aie.files protects it
 _PROGRAM = "the program itself"  # the origin of plugins that were handed over, not installed
 
 
@@ -44,7 +46,7 @@ def _settled(rivals: list[tuple[PluginInfo, object]], config: Config) -> list[tu
     standing = [(_switched(info, config), thing) for info, thing in rivals]
     running = [info for info, _ in standing if info.state is PluginState.FOUND]
     return [
-        (_examined(info, thing, running) if info.state is PluginState.FOUND else info, thing)
+        (_examined(info, thing, running, config) if info.state is PluginState.FOUND else info, thing)
         for info, thing in standing
     ]
 
@@ -74,13 +76,13 @@ def _plain(publisher: str) -> str:
     return " ".join(publisher.split()).casefold()
 
 
-def _examined(info: PluginInfo, thing: object, running: list[PluginInfo]) -> PluginInfo:
+def _examined(info: PluginInfo, thing: object, running: list[PluginInfo], config: Config) -> PluginInfo:
     """Broken, if that can be told without importing it."""
-    reason, hint = _trouble(info, thing, running)
+    reason, hint = _trouble(info, thing, running, config)
     return replace(info, state=PluginState.BROKEN, reason=reason, hint=hint) if reason else info
 
 
-def _trouble(info: PluginInfo, thing: object, running: list[PluginInfo]) -> tuple[str, str]:
+def _trouble(info: PluginInfo, thing: object, running: list[PluginInfo], config: Config) -> tuple[str, str]:
     packages = [claim for claim in running if claim.package]
     if len(packages) < len(running) > 1:
         names = " and ".join(claim.package for claim in packages)
@@ -94,6 +96,13 @@ def _trouble(info: PluginInfo, thing: object, running: list[PluginInfo]) -> tupl
     if not NAME.fullmatch(info.name) or info.name in RESERVED:
         hint = "its author names the entry point with lower-case letters, digits and underscores"
         return f"{info.name!r} cannot be the name of a plugin", hint
-    if isinstance(thing, LocalFile) and not thing.path.is_file():
-        return f"there is no file {str(thing.path)!r}", "correct its path in [plugins] files in aie.toml"
+    if isinstance(thing, LocalFile):
+        return _file_trouble(thing.path, config)
     return misfit(thing) if isinstance(thing, Found) else ("", "")
+
+
+def _file_trouble(path: Path, config: Config) -> tuple[str, str]:
+    if path.is_relative_to(config.vault) and path.relative_to(config.vault).parts[0].casefold() != FOLDER:
+        reason = f"its file {str(path.relative_to(config.vault))!r} is where a workflow could write"
+        return reason, f"put it into the folder {FOLDER}, where none does, or outside the vault; name that in aie.toml"
+    return ("", "") if path.is_file() else (f"there is no file {str(path)!r}", "correct its path in [plugins] files")

@@ -21,6 +21,8 @@ from aie_calendar.mirror import Mirrors
 from aie_calendar.settings import CalendarSettings
 from aie_calendar.upcoming import upcoming_source
 
+AIE_API_VERSION = 1
+
 
 @hookimpl
 def aie_settings() -> type[BaseModel]:

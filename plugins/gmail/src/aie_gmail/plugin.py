@@ -21,6 +21,8 @@ from aie_gmail.settings import GmailSettings
 from aie_gmail.source import inbox
 from aie_gmail.transport import Transport
 
+AIE_API_VERSION = 1
+
 
 @hookimpl
 def aie_settings() -> type[BaseModel]:

@@ -17,6 +17,8 @@ from aie_linkedin.publishing import Publisher, post_to_linkedin
 from aie_linkedin.scheduled import scheduled_source
 from aie_linkedin.settings import LinkedinSettings
 
+AIE_API_VERSION = 1
+
 
 @hookimpl
 def aie_settings() -> type[BaseModel]:

@@ -25,6 +25,8 @@ from aie_odoo.payments import register_payment
 from aie_odoo.settings import OdooSettings
 from aie_odoo.summary import financial_summary
 
+AIE_API_VERSION = 1
+
 
 @hookimpl
 def aie_settings() -> type[BaseModel]:

@@ -23,6 +23,8 @@ from aie_vault.settings import VaultSettings
 from aie_vault.source import file_source
 from aie_vault.waiting import waiting_channel
 
+AIE_API_VERSION = 1
+
 
 @hookimpl
 def aie_settings() -> type[BaseModel]:
