@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from aie.cli.start import farewell
+from aie.config import Config
 from tests.aie_home import DEADLINE_S, AieHome, until
 from tests.plugin_dists import write_dist
 
@@ -227,3 +229,12 @@ def test_what_a_plugin_warns_of_is_one_line_on_standard_error(aie: AieHome) -> N
         (aie.vault / "Inbox" / "a (conflicted copy 2026-02-09).md").write_text("x")
         until(running.err.read_text, "the warning")
     assert re.fullmatch(r"Warning: Inbox/a .*conflict.*\n", running.err.read_text())
+
+
+def test_a_journal_that_cannot_be_read_any_more_when_it_has_stopped_is_told_and_no_failure(aie: AieHome) -> None:
+    aie.state.mkdir(exist_ok=True)
+    (aie.state / "journal.db").write_bytes(b"not a database, " * 512)
+    assert farewell(Config.load(aie.vault, aie.env)) == (
+        "Stopped; nothing is lost. What is open cannot be told just now: the journal is damaged "
+        "(file is not a database); it was left as it is"
+    )

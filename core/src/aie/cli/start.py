@@ -18,6 +18,7 @@ from aie.cli.output import Output, clean, common_options, own_stdout, shorten, s
 from aie.cli.terminal import counted
 from aie.cli.vaults import open_vault, wait_for
 from aie.cli.watchdog import Watchdog, say
+from aie.config import Config
 from aie.dry_run import untouched_history
 from aie.errors import AieError, BusyError
 from aie.library import Shelf
@@ -68,7 +69,7 @@ async def _serve(orchestrator: AsyncOrchestrator, output: Lines, watchdog: Watch
     finally:
         # The watchdog stays: ending the event loop waits for plugins as well.
         await orchestrator.close(deliver_within_s=DELIVER_WITHIN_S)
-    output.line(_farewell(orchestrator))
+    output.line(farewell(orchestrator.config))
 
 
 async def _work(orchestrator: AsyncOrchestrator, output: Lines, stopping: asyncio.Event) -> None:
@@ -122,10 +123,14 @@ class Lines:
             log.warning("what aie start prints cannot be written any more (%s); it works on", error)
 
 
-def _farewell(orchestrator: AsyncOrchestrator) -> str:
-    with untouched_history(orchestrator.config) as history:
-        statuses = history.open_counts() if history else {}
-        pending = history.pending_count() if history else 0
+def farewell(config: Config) -> str:
+    """What is left open, in a sentence. That it cannot be told is no failure: the engine has stopped by now."""
+    try:
+        with untouched_history(config) as history:
+            statuses = history.open_counts() if history else {}
+            pending = history.pending_count() if history else 0
+    except AieError as error:
+        return f"Stopped; nothing is lost. What is open cannot be told just now: {error.message}"
     open_ends = [
         (statuses.get(RunStatus.RUNNING, 0), "under way"),
         (statuses.get(RunStatus.QUEUED, 0), "queued"),
