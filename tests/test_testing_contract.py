@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -223,6 +224,24 @@ def test_a_hook_that_connects_somewhere_is_caught():
     assert found[2] == (
         "aie_action_handlers does more than answer: it looks up the host 127.0.0.1; it connects to 127.0.0.1:9"
     )
+
+
+def test_a_command_is_asked_for_and_watched_as_well():
+    class WithCommand(Plugin):
+        @hookimpl
+        def aie_cli(self) -> Any:
+            return Path("/dev/null").write_text("x", encoding="utf-8")
+
+    assert declared(WithCommand()) == [
+        ("hooks", "aie_cli", "aie_cli returned int", "it returns one click.Command or click.Group")
+    ]
+
+
+def test_a_module_that_only_this_process_has_is_not_imported_elsewhere():
+    made = ModuleType("board_of_a_file")
+    exec(EMPTY, vars(made))
+    check = examine({"board": made}).checks[0]
+    assert (check.outcome, check.message) == ("not tried", "another process could not import it by its name")
 
 
 def test_a_hook_that_raises_hides_no_other():
@@ -635,6 +654,16 @@ def test_a_check_for_the_doctor_that_changes_something_is_caught():
     found = said(examined(Plugin(connections=(replace(CONNECTION, check=meddles),)), stalled=None))
     assert found[0][:2] == ("doctor", "connection board")
     assert found[0][3] == "let it look, and change nothing"
+
+
+def test_a_state_that_fails_is_the_fault_of_the_test_and_said_so():
+    found = said(examined(Plugin(), state=lambda: 1 // 0, stalled=None))
+    assert found[0] == (
+        "look-up",
+        "action post_message, before it was carried out",
+        "state, which the test gives, fails: it raised ZeroDivisionError: integer division or modulo by zero",
+        "correct the test",
+    )
 
 
 def test_what_an_action_is_tried_with_may_be_made_for_it():

@@ -133,6 +133,14 @@ def test_it_works_within_a_running_event_loop_too(home: Home):
     assert asyncio.run(test()) == Outcome({"number": 1})
 
 
+def test_the_code_of_a_plugin_cannot_wait_for_the_home_it_runs_in(tmp_path: Path):
+    async def recurse(params: Post, context: ActionContext) -> Any:
+        return home.run_action("post_message", {"text": "again"}).result
+
+    with action(tmp_path, recurse) as home, pytest.raises(RuntimeError, match="this would wait for itself"):
+        home.run_action("post_message", {"text": "Hello"})
+
+
 def test_a_plugin_that_cannot_be_used_is_an_error_with_the_reason(tmp_path: Path):
     class Settings(BaseModel):
         url: str = Field(description="where the board is")
@@ -281,6 +289,12 @@ def test_a_workflow_that_does_not_start_says_why(home: Home):
         ("not started", "the event 'e1' is known already"),
     ]
     assert "amount" in wrong.reason
+
+
+def test_a_run_stands_by_the_definition_it_began_with(home: Home):
+    asked = home.run_workflow(workflow({**POST, "id": "tell"}), {"name": "Lunch"})
+    home.run_workflow(workflow({"action_type": "wait", "parameters": {"duration": 1}}), {"name": "x"})
+    assert list(home.approve(asked).steps) == ["tell"]
 
 
 def test_a_definition_that_is_wrong_is_an_error(home: Home):

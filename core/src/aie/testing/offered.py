@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from aie.config import Config
 from aie.connections import Connection, Inspection
 from aie.errors import NotFoundError, PluginError
 from aie.events import EventTypeSpec
-from aie.plugins import PLUGINS_GROUP, Found, discover
+from aie.plugins import PLUGINS_GROUP, Found, Plugin, discover
 from aie.plugins.guard import guarded
 from aie.plugins.loading import import_entry_point, read_hooks
 from aie.plugins.offers import checked_offers
@@ -77,6 +78,11 @@ def ask(name: str, thing: object, config: Config, findings: Findings) -> Offered
     for hook in HOOKS:
         if getattr(hooks.hook, hook).get_hookimpls():
             _ask_hook(hooks, hook, settings, config.vault, findings, offered)
+    if hooks.hook.aie_cli.get_hookimpls():
+        with findings.check("hooks", "aie_cli"):
+            with touched(config.vault) as told:
+                Plugin(name, hooks).command()
+            _refuse_touching("aie_cli", told)
     return offered
 
 
@@ -101,6 +107,8 @@ def _check_import(thing: object) -> None:
         module = thing.entry_point.module
     elif isinstance(thing, ModuleType):
         module = thing.__name__
+        if sys.modules.get(module) is not thing:
+            raise NotTriedError("another process could not import it by its name")
     else:
         raise NotTriedError("it was handed over as an object, not as a module")
     try:
