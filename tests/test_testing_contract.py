@@ -478,6 +478,18 @@ def test_a_dry_run_that_touches_the_vault_is_caught():
     ]
 
 
+def test_facts_that_are_no_data_are_caught():
+    found = said(examined(action(facts=lambda params, context: {"words": {1, 2}}), stalled=None))
+    assert found == [
+        (
+            "dry run",
+            "action post_message",
+            "its facts are not JSON data: words is of type set, which is not JSON data",
+            "return plain data",
+        )
+    ]
+
+
 def test_a_repeat_that_does_it_twice_is_caught():
     async def twice(params: Post, context: ActionContext) -> dict[str, Any]:
         return {"number": await BOARD.post(f"m{len(BOARD.posts)}", params.text, context.credentials.get("token"))}

@@ -10,10 +10,9 @@ from aie.connections import CheckContext, Connection, Finding, Inspection
 from aie.plain import dumps
 from aie.sources import EventSource
 from aie.testing.bench import Bench
-from aie.testing.evidence import overheard, refuse_secrets
+from aie.testing.evidence import overheard, refuse_secrets, refuse_unknown
 from aie.testing.findings import Findings, NotTriedError, ViolationError
 from aie.testing.home import Home
-from aie.testing.trials import refuse_unknown
 from aie.testing.watching import Watched
 
 LOOK_S = 2.0  # real seconds that a source which never sleeps is watched for, when nobody knows what it should tell
@@ -59,7 +58,7 @@ def _refuse_misfits(source: EventSource, found: Watched, home: Home) -> None:
                 f"it emits {str(event.event_type)!r}, which is not among its event_types",
                 f"write event_types=(…, {str(event.event_type)!r})",
             )
-        refuse_unknown(event, home)
+        refuse_unknown(event, home.registry)
     if not found.events:
         raise NotTriedError("it found nothing to tell")
 
