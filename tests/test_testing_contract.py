@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from aie import ActionContext, Event, LookUp, hookimpl
+from aie import ActionContext, ApprovalChannel, AuditSink, Event, LookUp, hookimpl
 from aie.connections import Finding
 from aie.errors import ActionError, NotFoundError
 from aie.testing import Home, Report, contract, examine
@@ -676,6 +676,34 @@ def test_a_state_that_fails_is_the_fault_of_the_test_and_said_so():
         "state, which the test gives, fails: it raised ZeroDivisionError: integer division or modulo by zero",
         "correct the test",
     )
+
+
+def test_a_sink_or_a_channel_that_fails_at_work_is_caught():
+    class WithAudience(Plugin):
+        @hookimpl
+        def aie_audit_sinks(self, settings: Any) -> Any:
+            def write(records: Any, context: Any) -> None:
+                raise ValueError("the disk is full")
+
+            return [AuditSink("ledger", write)]
+
+        @hookimpl
+        def aie_approval_channels(self, settings: Any) -> Any:
+            async def sync(desk: Any) -> None:
+                raise ValueError("nobody there")
+
+            return [ApprovalChannel("board.wall", sync)]
+
+    found = said(examined(WithAudience(), stalled=None))
+    assert [(name, subject, message) for name, subject, message, _ in found] == [
+        ("at work", "audit sink ledger", "it fails while a request is made and approved: the disk is full"),
+        ("at work", "approval channel board.wall", "it fails while a request is made and approved: nobody there"),
+    ]
+
+
+def test_a_plugin_whose_name_cannot_be_used_is_caught():
+    found = said(examine({"Notice Board": Plugin(sources=())}))
+    assert found[0][:3] == ("names", "plugin Notice Board", "'Notice Board' cannot be the name of a plugin")
 
 
 def test_what_an_action_is_tried_with_may_be_made_for_it():

@@ -21,7 +21,7 @@ from aie.events import EventTypeSpec
 from aie.plugins import PLUGINS_GROUP, Found, Plugin, discover
 from aie.plugins.guard import guarded
 from aie.plugins.loading import import_entry_point, read_hooks
-from aie.plugins.offers import checked_offers
+from aie.plugins.offers import NAME, checked_offers
 from aie.plugins.settings import checked_settings
 from aie.records import AuditSink
 from aie.sources import EventSource
@@ -64,6 +64,11 @@ class Offered:
 def ask(name: str, thing: object, config: Config, findings: Findings) -> Offered | None:
     """Import the plugin and ask every hook once; None if it cannot be imported or set up at all."""
     offered, whole = Offered(name), f"plugin {name}"
+    if not NAME.fullmatch(name):
+        with findings.check("names", whole):
+            raise ViolationError(
+                f"{name!r} cannot be the name of a plugin", "use lower-case letters, digits and underscores"
+            )
     with findings.check("import", whole):
         _check_import(thing)
     hooks = findings.value("hooks", whole, lambda: _hooks(name, thing))
