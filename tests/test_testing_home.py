@@ -68,6 +68,12 @@ def test_a_clock_by_hand_wakes_whoever_is_due():
     assert asyncio.run(two_sleepers()) == ["short", "long"]
 
 
+def test_a_clock_can_be_set_back():
+    clock = FakeClock(NOON)
+    clock.move(hours=-1)
+    assert clock.now() == NOON - timedelta(hours=1)
+
+
 def test_a_clock_wants_to_know_its_zone():
     with pytest.raises(ValueError, match="a clock needs a time with a zone"):
         FakeClock(datetime(2026, 2, 9))  # noqa: DTZ001 - that is the point
