@@ -6,15 +6,15 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aie import ActionContext, ActionHandler, Effect, hookimpl
-
-MONDAY = datetime(2026, 2, 9, 17, 30, tzinfo=UTC)
+from aie.testing import FakeClock
+from aie.testing.clock import MONDAY
 
 
 class SendEmail(BaseModel):
@@ -115,31 +115,11 @@ class Scripted:
         return [action(name, behave) for name, behave in self.actions.items()]
 
 
-class ManualClock:
-    """A clock that stands still until a test moves it; whoever sleeps wakes when its time has come."""
+class ManualClock(FakeClock):
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, now: datetime = MONDAY) -> None:
-        self._now = now
-        self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
-
-    def now(self) -> datetime:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._now + timedelta(seconds=seconds), future))
-        await future
-
-    def move(self, **by: float) -> None:
-        self._now += timedelta(**by)
-        for due, future in list(self._sleepers):
-            if due <= self._now:
-                self._sleepers.remove((due, future))
-                if not future.done():
-                    future.set_result(None)
+        super().__init__(now, by_hand=True)
 
 
 def workflow(

@@ -11,12 +11,13 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
-from aie import ActionContext, Event, LookUp, hookimpl
+from aie import ActionContext, ApprovalChannel, AuditSink, Event, LookUp, hookimpl
 from aie.connections import Finding
 from aie.errors import ActionError, NotFoundError
 from aie.testing import Home, Report, contract, examine
@@ -223,6 +224,24 @@ def test_a_hook_that_connects_somewhere_is_caught():
     assert found[2] == (
         "aie_action_handlers does more than answer: it looks up the host 127.0.0.1; it connects to 127.0.0.1:9"
     )
+
+
+def test_a_command_is_asked_for_and_watched_as_well():
+    class WithCommand(Plugin):
+        @hookimpl
+        def aie_cli(self) -> Any:
+            return Path("/dev/null").write_text("x", encoding="utf-8")
+
+    assert declared(WithCommand()) == [
+        ("hooks", "aie_cli", "aie_cli returned int", "it returns one click.Command or click.Group")
+    ]
+
+
+def test_a_module_that_only_this_process_has_is_not_imported_elsewhere():
+    made = ModuleType("board_of_a_file")
+    exec(EMPTY, vars(made))
+    check = examine({"board": made}).checks[0]
+    assert (check.outcome, check.message) == ("not tried", "another process could not import it by its name")
 
 
 def test_a_hook_that_raises_hides_no_other():
@@ -459,6 +478,18 @@ def test_a_dry_run_that_touches_the_vault_is_caught():
     ]
 
 
+def test_facts_that_are_no_data_are_caught():
+    found = said(examined(action(facts=lambda params, context: {"words": {1, 2}}), stalled=None))
+    assert found == [
+        (
+            "dry run",
+            "action post_message",
+            "its facts are not JSON data: words is of type set, which is not JSON data",
+            "return plain data",
+        )
+    ]
+
+
 def test_a_repeat_that_does_it_twice_is_caught():
     async def twice(params: Post, context: ActionContext) -> dict[str, Any]:
         return {"number": await BOARD.post(f"m{len(BOARD.posts)}", params.text, context.credentials.get("token"))}
@@ -635,6 +666,44 @@ def test_a_check_for_the_doctor_that_changes_something_is_caught():
     found = said(examined(Plugin(connections=(replace(CONNECTION, check=meddles),)), stalled=None))
     assert found[0][:2] == ("doctor", "connection board")
     assert found[0][3] == "let it look, and change nothing"
+
+
+def test_a_state_that_fails_is_the_fault_of_the_test_and_said_so():
+    found = said(examined(Plugin(), state=lambda: 1 // 0, stalled=None))
+    assert found[0] == (
+        "look-up",
+        "action post_message, before it was carried out",
+        "state, which the test gives, fails: it raised ZeroDivisionError: integer division or modulo by zero",
+        "correct the test",
+    )
+
+
+def test_a_sink_or_a_channel_that_fails_at_work_is_caught():
+    class WithAudience(Plugin):
+        @hookimpl
+        def aie_audit_sinks(self, settings: Any) -> Any:
+            def write(records: Any, context: Any) -> None:
+                raise ValueError("the disk is full")
+
+            return [AuditSink("ledger", write)]
+
+        @hookimpl
+        def aie_approval_channels(self, settings: Any) -> Any:
+            async def sync(desk: Any) -> None:
+                raise ValueError("nobody there")
+
+            return [ApprovalChannel("board.wall", sync)]
+
+    found = said(examined(WithAudience(), stalled=None))
+    assert [(name, subject, message) for name, subject, message, _ in found] == [
+        ("at work", "audit sink ledger", "it fails while a request is made and approved: the disk is full"),
+        ("at work", "approval channel board.wall", "it fails while a request is made and approved: nobody there"),
+    ]
+
+
+def test_a_plugin_whose_name_cannot_be_used_is_caught():
+    found = said(examine({"Notice Board": Plugin(sources=())}))
+    assert found[0][:3] == ("names", "plugin Notice Board", "'Notice Board' cannot be the name of a plugin")
 
 
 def test_what_an_action_is_tried_with_may_be_made_for_it():

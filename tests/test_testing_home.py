@@ -69,6 +69,12 @@ def test_a_clock_by_hand_wakes_whoever_is_due():
     assert asyncio.run(two_sleepers()) == ["short", "long"]
 
 
+def test_a_clock_can_be_set_back():
+    clock = FakeClock(NOON)
+    clock.move(hours=-1)
+    assert clock.now() == NOON - timedelta(hours=1)
+
+
 def test_a_clock_wants_to_know_its_zone():
     with pytest.raises(ValueError, match="a clock needs a time with a zone"):
         FakeClock(datetime(2026, 2, 9))  # noqa: DTZ001 - that is the point
@@ -132,6 +138,14 @@ def test_it_works_within_a_running_event_loop_too(home: Home):
         return home.run_action("post_message", {"text": "Hello"})
 
     assert asyncio.run(test()) == Outcome({"number": 1})
+
+
+def test_the_code_of_a_plugin_cannot_wait_for_the_home_it_runs_in(tmp_path: Path):
+    async def recurse(params: Post, context: ActionContext) -> Any:
+        return home.run_action("post_message", {"text": "again"}).result
+
+    with action(tmp_path, recurse) as home, pytest.raises(RuntimeError, match="this would wait for itself"):
+        home.run_action("post_message", {"text": "Hello"})
 
 
 def test_a_plugin_that_cannot_be_used_is_an_error_with_the_reason(tmp_path: Path):
@@ -282,6 +296,12 @@ def test_a_workflow_that_does_not_start_says_why(home: Home):
         ("not started", "the event 'e1' is known already"),
     ]
     assert "amount" in wrong.reason
+
+
+def test_a_run_stands_by_the_definition_it_began_with(home: Home):
+    asked = home.run_workflow(workflow({**POST, "id": "tell"}), {"name": "Lunch"})
+    home.run_workflow(workflow({"action_type": "wait", "parameters": {"duration": 1}}), {"name": "x"})
+    assert list(home.approve(asked).steps) == ["tell"]
 
 
 def test_a_definition_that_is_wrong_is_an_error(home: Home):

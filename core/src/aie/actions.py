@@ -86,7 +86,8 @@ class ActionHandler:
     ``run(params, context)`` gets a validated ``params`` instance; it may be ``async`` (preferred) or a plain function,
     which then runs in a thread. It returns JSON data or an :class:`Outcome`. It raises
     :class:`~aie.errors.RetryableError` (did not happen, worth another try), :class:`~aie.errors.ActionError` (did not
-    happen, not worth it) or :class:`~aie.errors.UncertainError` (cannot tell).
+    happen, not worth it) or :class:`~aie.errors.UncertainError` (cannot tell). ``look_up`` finds out what became of an
+    attempt whose answer was lost; where only trying again can tell, it may see to it that it happens, and then says so.
     """
 
     name: str

@@ -18,7 +18,10 @@ class Background:
         self._thread: threading.Thread | None = None
 
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work returns; what it raises is raised here."""
+        """What the work returns; what it raises is raised here. Not for code that itself runs in that loop."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("this would wait for itself: call it from the test, not from the plugin's code")
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="aie-testing", daemon=True)

@@ -96,3 +96,9 @@ class Bench:
             raise ViolationError(f"{what} changes what the service has: {found}", hint)
         if found := changed_files(files, contents(home.vault)):
             raise ViolationError(f"{what} changes the vault: {found}", hint)
+
+
+def approval(home: Home) -> dict[str, Any]:
+    """How a person decided, as an action that asks first is told."""
+    at = home.clock.now().isoformat(timespec="seconds")
+    return {"approval": {"approved": True, "decided_by": "the test", "channel": "cli", "comment": "", "decided_at": at}}

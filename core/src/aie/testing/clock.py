@@ -39,12 +39,15 @@ class FakeClock:
             self._sleepers = [one for one in self._sleepers if one is not sleeper]
 
     def move(self, **by: float) -> None:
-        """Move on by hand, by what ``timedelta`` takes: ``clock.move(hours=2)``."""
-        self.move_to(self._now + timedelta(**by))
+        """Move by what ``timedelta`` takes: ``clock.move(hours=2)``; also back, as clocks are set back."""
+        self._set(self._now + timedelta(**by))
 
     def move_to(self, moment: datetime) -> None:
         """Move on to a moment; where it has passed, the clock stays as it is."""
-        self._now = max(self._now, moment.astimezone(UTC))
+        self._set(max(self._now, moment.astimezone(UTC)))
+
+    def _set(self, now: datetime) -> None:
+        self._now = now
         for due, future in self._sleepers:
             if due <= self._now:
                 future.get_loop().call_soon_threadsafe(_wake, future)

@@ -12,6 +12,7 @@ from aie.builtin import aie_action_handlers
 from aie.config import Config
 from aie.errors import PluginError
 from aie.plain import Json
+from aie.testing.audience import try_audience
 from aie.testing.bench import Bench
 from aie.testing.declared import examine_declared
 from aie.testing.findings import Findings
@@ -105,5 +106,6 @@ def _examine_behaviour(offered: Offered, bench: Bench, findings: Findings) -> No
         try_action(bench, handler, findings)
     for source in offered.sources:
         try_source(bench, source, findings)
+    try_audience(bench, offered, findings)
     for item in (*offered.items["aie_connections"], *offered.items["aie_inspections"]):
         try_check(bench, item, findings)

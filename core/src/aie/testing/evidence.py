@@ -8,8 +8,15 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from aie.credentials import LEAST_MASKED
-from aie.plain import Json
+from aie.errors import AieError
+from aie.events import Event
+from aie.machine import Success
+from aie.plain import Json, dumps
+from aie.plugins import Registry
+from aie.testing.attempts import Attempt
 from aie.testing.findings import ViolationError
 
 
@@ -87,3 +94,39 @@ def difference(before: Json, after: Json, path: str = "") -> str:
 def _short(value: Json) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def words_of(made: Attempt) -> dict[str, list[str]]:
+    """All that a call says, by where it stands."""
+    told = {"the error": [*getattr(made.outcome, "error", {}).values()]}
+    if isinstance(made.raised, AieError):
+        told["the error"] += [made.raised.message, made.raised.where, made.raised.hint]
+    elif made.raised is not None:
+        told["the error"] += [str(made.raised)]
+    if isinstance(made.outcome, Success):
+        told["the result"] = [dumps(made.outcome.result)]
+    told["an event"] = [dumps(event.plain()) for event in made.events]
+    return told
+
+
+def refuse_misfit(what: str, model: type[BaseModel], data: object) -> None:
+    """A violation if the data are not what the model says."""
+    try:
+        model.model_validate(data)
+    except ValueError as error:
+        lines = str(error).splitlines()
+        raise ViolationError(
+            f"{what} does not fit {model.__name__}: {' '.join(line.strip() for line in lines[1:3])}",
+            "correct the model, or what is returned",
+        ) from None
+
+
+def refuse_unknown(event: Event, registry: Registry) -> None:
+    """A violation if nobody describes events of this type, or this one is different."""
+    spec = registry.event_type(str(event.event_type))
+    if spec is None:
+        raise ViolationError(
+            f"it emits an event of the type {str(event.event_type)!r}, which nobody describes",
+            "let aie_event_types return an EventTypeSpec for it",
+        )
+    refuse_misfit(f"the data of an event {spec.name}", spec.model, dict(event.data))

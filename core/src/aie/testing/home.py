@@ -199,8 +199,8 @@ class Home:
         """Give the workflow an event (or the data of one of its type), and carry out what follows by the real engine.
 
         The clock moves on to each timer and retry that is due within ``see_through``, without a wait, until the run has
-        ended or asks a person: see :meth:`approve` and :meth:`reject`. Raises DefinitionError for a workflow that
-        cannot be used.
+        ended or asks a person: see :meth:`approve` and :meth:`reject`. Workflows of earlier calls stay, and an event
+        starts all that its type triggers. Raises DefinitionError for a workflow that cannot be used.
         """
         text = json.dumps(definition, ensure_ascii=False, indent=2)
         path = self.vault / "workflows" / f"{definition.get('workflow_id', 'test')}.json"

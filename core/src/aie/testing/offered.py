@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,10 @@ from aie.config import Config
 from aie.connections import Connection, Inspection
 from aie.errors import NotFoundError, PluginError
 from aie.events import EventTypeSpec
-from aie.plugins import PLUGINS_GROUP, Found, discover
+from aie.plugins import PLUGINS_GROUP, Found, Plugin, discover
 from aie.plugins.guard import guarded
 from aie.plugins.loading import import_entry_point, read_hooks
-from aie.plugins.offers import checked_offers
+from aie.plugins.offers import NAME, checked_offers
 from aie.plugins.settings import checked_settings
 from aie.records import AuditSink
 from aie.sources import EventSource
@@ -63,6 +64,11 @@ class Offered:
 def ask(name: str, thing: object, config: Config, findings: Findings) -> Offered | None:
     """Import the plugin and ask every hook once; None if it cannot be imported or set up at all."""
     offered, whole = Offered(name), f"plugin {name}"
+    if not NAME.fullmatch(name):
+        with findings.check("names", whole):
+            raise ViolationError(
+                f"{name!r} cannot be the name of a plugin", "use lower-case letters, digits and underscores"
+            )
     with findings.check("import", whole):
         _check_import(thing)
     hooks = findings.value("hooks", whole, lambda: _hooks(name, thing))
@@ -77,6 +83,11 @@ def ask(name: str, thing: object, config: Config, findings: Findings) -> Offered
     for hook in HOOKS:
         if getattr(hooks.hook, hook).get_hookimpls():
             _ask_hook(hooks, hook, settings, config.vault, findings, offered)
+    if hooks.hook.aie_cli.get_hookimpls():
+        with findings.check("hooks", "aie_cli"):
+            with touched(config.vault) as told:
+                Plugin(name, hooks).command()
+            _refuse_touching("aie_cli", told)
     return offered
 
 
@@ -101,6 +112,8 @@ def _check_import(thing: object) -> None:
         module = thing.entry_point.module
     elif isinstance(thing, ModuleType):
         module = thing.__name__
+        if sys.modules.get(module) is not thing:
+            raise NotTriedError("another process could not import it by its name")
     else:
         raise NotTriedError("it was handed over as an object, not as a module")
     try:

@@ -19,7 +19,7 @@ from aie.results import EventResult
 from aie.run import StepStatus
 from aie.testing.clock import FakeClock
 from aie.testing.scratch import ENVIRONMENT
-from aie.workflow import Workflow
+from aie.workflow import Workflow, parse_workflow
 
 NOT_STARTED = "not started"
 _TIMED = (StepStatus.WAITING, StepStatus.RETRYING)
@@ -127,7 +127,8 @@ class Works:
         if not found:
             raise NotFoundError(f"no run has the id {run_id!r}", where="run_id")
         row = found[0]
-        workflow = self._orchestrator.library.shelf.workflows[row.workflow_id]
+        definition = history.definition(row.hash)  # that of the run, whatever the file says by now
+        workflow = parse_workflow(definition, self._orchestrator.compiler, where=row.workflow_id)
         steps = {
             workflow.steps[step.index].id: StepView(
                 str(step.status), step.result, step.error, step.params, step.attempt

@@ -1,37 +1,35 @@
-"""Trials of an action: carried out against the stand-in of its service, once, again, too slow, with wrong secrets."""
+"""Trials of an action: carried out against the stand-in of its service, once, again, and with wrong secrets."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
-from aie.act import GRACE_S
 from aie.actions import ActionHandler
 from aie.dry_run import plan
-from aie.errors import AieError
+from aie.errors import EventError
 from aie.events import Event
 from aie.machine import Success
-from aie.plain import Json, dumps
+from aie.plain import Json, check_json, dumps
 from aie.templates import TemplateCompiler
-from aie.testing.attempts import Attempt, Ear, attempt
-from aie.testing.bench import Bench, Stalled
-from aie.testing.evidence import changed_files, contents, difference, overheard, refuse_secrets
+from aie.testing.bench import Bench, approval
+from aie.testing.evidence import (
+    changed_files,
+    contents,
+    difference,
+    overheard,
+    refuse_misfit,
+    refuse_secrets,
+    refuse_unknown,
+    words_of,
+)
 from aie.testing.findings import Findings, NotTriedError, ViolationError, said
 from aie.testing.home import Home
+from aie.testing.stalls import try_stalled
 from aie.workflow import parse_workflow
 
-TIMEOUT_S = 0.5  # what a step that meets a stalled service is given
-SETTLE_S = 0.3  # until an action that is about to be cancelled waits for the service
-LEAST_S = 0.1  # what ends faster has waited for nobody
-
 LOOK = "let it look for what the attempt with this idempotency key left"
-Work = Callable[[Bench, ActionHandler, Home, Mapping[str, Json]], Coroutine[Any, Any, None]]
-
 SAFE = "look first what is there, by the idempotency key or by what the parameters name; or say repeatable=False"
 
 
@@ -53,7 +51,7 @@ def try_action(bench: Bench, handler: ActionHandler, findings: Findings) -> None
             refuse_secrets(trial.secrets, {**trial.told, "the log": lines})
         _try_wrong_secrets(bench, handler, findings, f"{subject}, with wrong credentials")
     if bench.stalled is not None:
-        _try_stalled(bench, bench.stalled, handler, findings)
+        try_stalled(bench, bench.stalled, handler, findings)
 
 
 class _Trial:
@@ -87,9 +85,20 @@ class _Trial:
             with self.bench.unchanged(self.home, "a dry run", "let facts and preview look, and change nothing"):
                 self.home.wait_for(asyncio.to_thread(self._plan))
                 text: object = self.home.preview(self.name, self.params)
+                facts = self._facts()
             self.told["the preview"] = [str(text)]
             if not isinstance(text, str):
                 raise ViolationError(f"its preview is a {type(text).__name__}", "return Markdown text")
+            try:
+                check_json(facts, where="facts")
+            except EventError as error:
+                raise ViolationError(f"its facts are not JSON data: {error.message}", "return plain data") from None
+
+    def _facts(self) -> object:
+        facts, bound = self.handler.facts, self.home.action(self.name)
+        if facts is None:
+            return {}
+        return facts(bound.handler.params.model_validate(self.params), self.home.context(bound.plugin))
 
     def _plan(self) -> None:
         placeholders = {name: "{{ event.data." + name + " }}" for name in self.params}
@@ -129,7 +138,7 @@ class _Trial:
             if self.handler.result is not None:
                 refuse_misfit("its result", self.handler.result, outcome.result)
             for event in made.events:
-                refuse_unknown(event, self.home)
+                refuse_unknown(event, self.home.registry)
 
     def repeat(self) -> None:
         if not self.handler.repeatable:
@@ -169,111 +178,3 @@ def _try_wrong_secrets(bench: Bench, handler: ActionHandler, findings: Findings,
         refuse_secrets(wrong, {**words_of(made), "the log": lines})
         if isinstance(made.outcome, Success):
             raise NotTriedError("it does not need them")
-
-
-def _try_stalled(bench: Bench, stalled: Stalled, handler: ActionHandler, findings: Findings) -> None:
-    subject, awaits = f"action {handler.name}", inspect.iscoroutinefunction(handler.run)
-    with findings.check("timeout", subject):
-        _meanwhile(bench, stalled, handler, _time_out)
-    with findings.check("cancellation", subject):
-        if not awaits:
-            raise NotTriedError("a plain function runs in a thread, which nobody can cancel")
-        _meanwhile(bench, stalled, handler, _cancel)
-
-
-def _meanwhile(bench: Bench, stalled: Stalled, handler: ActionHandler, work: Work) -> None:
-    """Do the work while the service is stalled. The context is left in peace, whatever came of it."""
-    came: ViolationError | NotTriedError | None = None
-    with bench.home() as usual:
-        params = bench.params_of(handler, usual)
-        with stalled() as changes, bench.elsewhere(usual, changes) as home:
-            try:
-                home.wait_for(work(bench, handler, home, params if home is usual else bench.params_of(handler, home)))
-            except (ViolationError, NotTriedError) as error:
-                came = error
-    if came is not None:
-        raise came
-
-
-async def _time_out(bench: Bench, handler: ActionHandler, home: Home, params: Mapping[str, Json]) -> None:
-    ear, began = Ear(), time.monotonic()
-    task = asyncio.ensure_future(_start(bench, handler, home, params, ear))
-    await asyncio.wait({task}, timeout=TIMEOUT_S + GRACE_S)
-    await asyncio.to_thread(ear.ended.wait, max(0.0, began + TIMEOUT_S + GRACE_S - time.monotonic()))
-    took_s = time.monotonic() - began
-    if not ear.ended.is_set():
-        task.cancel()
-        raise ViolationError(
-            f"with a timeout of {TIMEOUT_S:g} s it is still at work after {took_s:.1f} s",
-            "be async, and let CancelledError through; or give context.timeout_s to whatever waits for the service",
-        )
-    made = task.result()
-    if isinstance(made.outcome, Success):
-        raise NotTriedError("it does not wait for the service")
-    if took_s < LEAST_S:
-        raise NotTriedError(f"it does not wait for the service: {getattr(made.outcome, 'error', {}).get('error')}")
-
-
-async def _cancel(bench: Bench, handler: ActionHandler, home: Home, params: Mapping[str, Json]) -> None:
-    ear = Ear()
-    task = asyncio.ensure_future(_start(bench, handler, home, params, ear))
-    await asyncio.wait({task}, timeout=SETTLE_S)
-    if task.done():
-        raise NotTriedError("it does not wait for the service")
-    task.cancel()
-    await asyncio.wait({task}, timeout=GRACE_S)
-    if not task.done():
-        raise ViolationError(f"it does not end within {GRACE_S:g} s when cancelled", "let CancelledError through")
-    if not task.cancelled():
-        raise ViolationError(
-            "it goes on when cancelled, as if nothing had happened", "let CancelledError through, after cleaning up"
-        )
-
-
-async def _start(bench: Bench, handler: ActionHandler, home: Home, params: Mapping[str, Json], ear: Ear) -> Attempt:
-    bound = home.action(f"{bench.name}.{handler.name}")
-    more = approval(home) if handler.asks_first else {}
-    context = home.context(bench.name, timeout_s=TIMEOUT_S, **more)
-    return await attempt(bound, dict(params), context, ear=ear)
-
-
-def approval(home: Home) -> dict[str, Any]:
-    """How a person decided, as an action that asks first is told."""
-    at = home.clock.now().isoformat(timespec="seconds")
-    return {"approval": {"approved": True, "decided_by": "the test", "channel": "cli", "comment": "", "decided_at": at}}
-
-
-def words_of(made: Attempt) -> dict[str, list[str]]:
-    """All that a call says, by where it stands."""
-    told = {"the error": [*getattr(made.outcome, "error", {}).values()]}
-    if isinstance(made.raised, AieError):
-        told["the error"] += [made.raised.message, made.raised.where, made.raised.hint]
-    elif made.raised is not None:
-        told["the error"] += [str(made.raised)]
-    if isinstance(made.outcome, Success):
-        told["the result"] = [dumps(made.outcome.result)]
-    told["an event"] = [dumps(event.plain()) for event in made.events]
-    return told
-
-
-def refuse_misfit(what: str, model: type[BaseModel], data: object) -> None:
-    """A violation if the data are not what the model says."""
-    try:
-        model.model_validate(data)
-    except ValueError as error:
-        lines: Iterable[str] = str(error).splitlines()
-        raise ViolationError(
-            f"{what} does not fit {model.__name__}: {' '.join(line.strip() for line in list(lines)[1:3])}",
-            "correct the model, or what is returned",
-        ) from None
-
-
-def refuse_unknown(event: Event, home: Home) -> None:
-    """A violation if nobody describes events of this type, or this one is different."""
-    spec = home.registry.event_type(str(event.event_type))
-    if spec is None:
-        raise ViolationError(
-            f"it emits an event of the type {str(event.event_type)!r}, which nobody describes",
-            "let aie_event_types return an EventTypeSpec for it",
-        )
-    refuse_misfit(f"the data of an event {spec.name}", spec.model, dict(event.data))

@@ -10,13 +10,13 @@ from aie.connections import CheckContext, Connection, Finding, Inspection
 from aie.plain import dumps
 from aie.sources import EventSource
 from aie.testing.bench import Bench
-from aie.testing.evidence import overheard, refuse_secrets
+from aie.testing.evidence import overheard, refuse_secrets, refuse_unknown
 from aie.testing.findings import Findings, NotTriedError, ViolationError
 from aie.testing.home import Home
-from aie.testing.trials import refuse_unknown
 from aie.testing.watching import Watched
 
-LOOK_S = 2.0  # real seconds that a source which never sleeps is watched for
+LOOK_S = 2.0  # real seconds that a source which never sleeps is watched for, when nobody knows what it should tell
+NEWS_S = 20.0  # and when something is known to have happened
 STALLED_S = 0.5
 SPAN = timedelta(hours=1)  # of the clock; a source looks again and again meanwhile
 CHECK_WITHIN_S = 10.0
@@ -27,10 +27,12 @@ def try_source(bench: Bench, source: EventSource, findings: Findings) -> None:
     subject, found = f"source {source.name}", None
     with bench.home() as home, overheard() as lines:
         with findings.check("events", subject):
+            within_s = LOOK_S
             if source.name in bench.news:
-                home.watch(source.name, within_s=LOOK_S, until=bool)
+                within_s = NEWS_S
+                home.watch(source.name, within_s=NEWS_S, until=lambda events: True)
                 bench.news[source.name](home)
-            found = home.watch(source.name, span=SPAN, within_s=LOOK_S, until=bool)
+            found = home.watch(source.name, span=SPAN, within_s=within_s, until=bool)
             _refuse_misfits(source, found, home)
         secrets = bench.secrets(home)
     if found is not None:
@@ -56,7 +58,7 @@ def _refuse_misfits(source: EventSource, found: Watched, home: Home) -> None:
                 f"it emits {str(event.event_type)!r}, which is not among its event_types",
                 f"write event_types=(…, {str(event.event_type)!r})",
             )
-        refuse_unknown(event, home)
+        refuse_unknown(event, home.registry)
     if not found.events:
         raise NotTriedError("it found nothing to tell")
 

@@ -119,11 +119,13 @@ async def watch(
     overdue = False
     try:
         async with asyncio.timeout(within_s):
-            while not (task.done() or ended.done() or (until and until(context.events))):
+            while not (task.done() or ended.done()):
+                emitted = asyncio.ensure_future(context.emitted.wait())
+                await asyncio.wait({task, ended, emitted}, return_when=asyncio.FIRST_COMPLETED)
+                emitted.cancel()
+                if context.emitted.is_set() and until and until(context.events):
+                    break
                 context.emitted.clear()
-                news = asyncio.ensure_future(context.emitted.wait())
-                await asyncio.wait({task, ended, news}, return_when=asyncio.FIRST_COMPLETED)
-                news.cancel()
     except TimeoutError:
         overdue = True
     finally:
