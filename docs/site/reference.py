@@ -25,6 +25,19 @@ from aie import cli, config, errors
 from aie.plugins import Registry
 from aie.workflow_schema import workflow_schema
 
+# A plugin offers its sources once it knows what to watch.
+CONNECTED = """
+[plugins.gmail]
+address = "me@example.com"
+
+[plugins.linkedin]
+organizations = ["2414183"]
+
+[plugins.odoo]
+url = "https://odoo.example.com"
+database = "mycompany"
+user = "aie@example.com"
+"""
 PLUGINS = ("core", "vault", "gmail", "calendar", "odoo", "linkedin")
 
 
@@ -33,6 +46,7 @@ def write_reference(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as empty:
         vault = Path(empty) / "vault"
         vault.mkdir()
+        (vault / config.FILE_NAME).write_text(CONNECTED, encoding="utf-8")
         registry = Registry.load(config.Config.load(vault, {"AIE_STATE_DIR": f"{empty}/state"}))
         for info in registry.plugins:
             if info.name in PLUGINS and info.reason:
