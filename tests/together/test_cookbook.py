@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import os
@@ -13,27 +12,17 @@ import tarfile
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
-from functools import reduce
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from aie.history import History
-from aie.journal_file import look
-from plugins.linkedin.tests.linkedin_server import TOKEN
 from tests.aie_home import AieHome, until
-from tests.demo_services import Services, meeting_mail, services
+from tests.demo_services import meeting_mail, services
 from tests.together.cookbook import FOLDER, LANGUAGES, NAMES, RECIPES, Recipe, says
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "plugins" / "odoo" / "tests"))  # for `from fake_odoo.shop import …`
-
-from fake_odoo import office, rules
-from fake_odoo.shop import Shop
+from tests.together.firm import ENDED, Firm, Shop, office, rules, save
 
 BERLIN = ZoneInfo("Europe/Berlin")  # of AieHome
-ENDED = ("succeeded", "failed", "cancelled", "rejected")
 SECTIONS = ["The workflow", "Try it", "Make it yours", "When it fails"]
 VOUCHED = "mx.google.com; spf=pass; dkim=pass; dmarc=pass (p=REJECT) header.from=example.com"
 
@@ -67,17 +56,6 @@ def test_what_a_page_links_to_is_there(recipe: Recipe) -> None:
 # --- dry runs ----------------------------------------------------------------------------------------------------
 
 
-def save(recipe: Recipe, home: AieHome, **changes: str) -> None:
-    """Everything that the page has one save and set; ``changes`` as the page proposes them, old text to new."""
-    for name, text in recipe.files.items():
-        assert [old for old in changes if old not in text] == []
-        changed = reduce(lambda so_far, change: so_far.replace(*change), changes.items(), text)
-        path = home.vault / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(changed, encoding="utf-8")
-    (home.vault / "aie.toml").write_text(recipe.settings, encoding="utf-8")
-
-
 @pytest.fixture
 def aie(tmp_path: Path) -> AieHome:
     """A vault with nothing in it, and nothing connected."""
@@ -106,85 +84,6 @@ def test_the_command_of_a_page_shows_what_the_page_says_and_touches_nothing(reci
 
 
 # --- for real ----------------------------------------------------------------------------------------------------
-
-
-class Firm:
-    """A vault connected to a mailbox, an Odoo and a LinkedIn on this machine, with one recipe in it."""
-
-    def __init__(self, aie: AieHome, outside: Services, odoo: Shop) -> None:
-        self.aie, self.outside, self.odoo = aie, outside, odoo
-        self.vault = aie.vault
-        tables = {
-            "gmail": {**outside.gmail.settings, "poll_interval_s": 1},
-            "linkedin": {**outside.linkedin.settings, "scan_interval_s": 0.2},
-            "odoo": {
-                "url": odoo.server.url, "database": odoo.db.name, "user": "connector", "poll_interval_s": 0.2,
-                "settle_s": 0, "api_key": odoo.secret,
-            },
-            "vault": {"scan_interval_s": 0.2},
-        }  # fmt: skip
-        for plugin, settings in tables.items():
-            aie.env |= {f"AIE_{plugin}__{name}".upper(): str(value) for name, value in settings.items()}
-        outside.remember_consent(aie.state / "credentials")
-        aie("connect", "linkedin", "--set", "how=token", "--set", "client_id=", stdin=f"{TOKEN}\n")
-
-    def use(self, name: str, **changes: str) -> Recipe:
-        recipe = Recipe.load(name)
-        save(recipe, self.aie, **changes)
-        return recipe
-
-    def looks_at_mail(self) -> None:
-        """Wait until mail that comes in from now on is news."""
-        until(
-            lambda: any(call.startswith("GET /history") for call in self.outside.gmail.calls), "aie to watch the mail"
-        )
-
-    def looks_at_invoices(self) -> None:
-        until(lambda: self.odoo.server.called("account.move.search_read") > 1, "the first looks into Odoo")
-
-    def looks_at_files(self) -> None:
-        """Wait until files that come from now on are news."""
-        (self.vault / "Inbox").mkdir(exist_ok=True)
-        until(lambda: self._cursor("vault.files"), "the first look into the folders")
-
-    def _cursor(self, source: str) -> object:
-        with contextlib.closing(look(self.aie.state / "journal.db")) as journal:
-            return History(journal).cursor(f"source:{source}")
-
-    def notes(self, pattern: str) -> list[Path]:
-        return sorted(self.vault.glob(pattern))
-
-    def request(self, kind: str) -> Path:
-        return until(lambda: self.notes(f"Pending_Approval/{kind}_*.md"), f"the request {kind}")[0]
-
-    def decide(self, note: Path, folder: str = "Approved") -> None:
-        """Move the note, and wait until it is filed."""
-        filed = {"Approved": "Done", "Rejected": "Rejected"}[folder]
-        note.rename(self.vault / folder / note.name)
-        path = self.vault / filed / note.name
-        until(
-            lambda: path.exists() and "\naie_status: pending\n" not in path.read_text(), "the decision to be taken up"
-        )
-
-    def runs(self) -> list[dict[str, Any]]:
-        return self.aie("runs", "list", "--json").records
-
-    def show(self, run_id: str) -> dict[str, Any]:
-        return self.aie("runs", "show", run_id, "--json").record
-
-    def ended(self) -> dict[str, str]:
-        """The steps of the only run once it has ended, and what became of each."""
-        (run,) = until(self.runs, "the run")
-        until(lambda: self.show(run["run_id"])["status"] in ENDED, "the run to end")
-        return {step["step_id"]: step["status"] for step in self.show(run["run_id"])["steps"]}
-
-    @property
-    def sent(self) -> list[tuple[str, str, str]]:
-        """To, subject and text of each mail that left the house."""
-        return [
-            (mail["To"], mail["Subject"], mail.get_body(("plain",)).get_content().replace("\r\n", "\n"))  # type: ignore[union-attr]
-            for mail in self.outside.gmail.sent
-        ]
 
 
 @pytest.fixture
