@@ -105,6 +105,7 @@ class ActionHandler:
     preview: Callable[[Any, ActionContext], Awaitable[str] | str] | None = None  # Markdown: what exactly will happen
     facts: Callable[[Any, ActionContext], Mapping[str, Json]] | None = None  # for approval rules; local and fast
     expires_after: timedelta | None = None  # a request for it that nobody answered by then is rejected
+    example: Mapping[str, Any] | None = None  # parameters as a workflow may have them, for people and for tests
     touches: Touches = NOTHING  # of an action that acts outside: at least its hosts
 
     @property

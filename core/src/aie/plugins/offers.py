@@ -103,21 +103,28 @@ def _check_handler(handler: Any) -> tuple[str, str]:
         if parameter is not None and parameter not in handler.params.model_fields:
             fields = ", ".join(handler.params.model_fields) or "none"
             return f"names the parameter {parameter!r}, which its params do not have", f"the parameters are {fields}"
+    if handler.example is not None and (found := _check_example(handler.example, handler.params))[0]:
+        return found
     return _check_callable(handler, "run")
 
 
 def _check_event_type(spec: Any) -> tuple[str, str]:
     if not _is_model(spec.model):
         return "has no pydantic model", "set model to a class derived from pydantic.BaseModel"
+    return _check_example(spec.example, spec.model)
+
+
+def _check_example(example: object, model: type[BaseModel]) -> tuple[str, str]:
     try:
-        check_json(spec.example, where="example")
-        spec.model.model_validate(spec.example)
+        check_json(example, where="example")
+        model.model_validate(example)
     except EventError as error:
         return f"has an example that is not plain data: {one_line(error)}", "write the example as JSON data"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        return f"has an example that does not fit its model: {field}: {one_line(first['msg'])}", "correct the example"
+        field = "".join(f"{part}." for part in first["loc"])[:-1]
+        said = f"{field}: {one_line(first['msg'])}" if field else one_line(first["msg"])
+        return f"has an example that does not fit its model: {said}", "correct the example"
     return "", ""
 
 

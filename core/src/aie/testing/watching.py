@@ -1,0 +1,136 @@
+"""A source at work without an engine: its way in keeps events and cursor as the journal keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from logging import Logger
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aie.credentials import Credentials
+from aie.events import Event
+from aie.plain import Json, check_json
+from aie.seams import Clock
+from aie.sources import EventSource, ScheduledWorkflow
+from aie.testing.clock import FakeClock
+
+END_WITHIN_S = 1.0  # for a source that was cancelled
+
+
+@dataclass
+class Kept:
+    """What the journal would have of one source: its cursor, and what it has told already."""
+
+    cursor: Json = None
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass
+class Watch:
+    """Implements :class:`~aie.sources.SourceContext`. ``events`` are those that were new, in order."""
+
+    source: EventSource
+    kept: Kept
+    settings: Any
+    vault: Path
+    timezone: ZoneInfo
+    clock: Clock
+    credentials: Credentials
+    log: Logger
+    cache_dir: Path
+    events: list[Event] = field(default_factory=list)
+    emitted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def cursor(self) -> Json:
+        return self.kept.cursor
+
+    async def emit(self, events: Sequence[Event], *, cursor: Json = None) -> int:
+        """How many were new; an event is known by its source and id. Raises EventError as the engine does."""
+        found = [self._complete(event) for event in events]
+        new = {(event.source, event.event_id): event for event in reversed(found)}
+        new = {key: event for key, event in reversed(new.items()) if key not in self.kept.told}
+        self.kept.told |= set(new)
+        self.events += new.values()
+        if cursor is not None:
+            self.kept.cursor = check_json(cursor, where="cursor")
+        self.emitted.set()
+        return len(new)
+
+    def _complete(self, event: Event) -> Event:
+        now = self.clock.now().astimezone(self.timezone).isoformat(timespec="seconds")
+        source, timestamp = event.source or self.source.name, event.timestamp or now
+        return replace(event, source=source, timestamp=timestamp).checked()
+
+    def pending_approvals(self) -> int:
+        return 0
+
+    def scheduled_workflows(self) -> Sequence[ScheduledWorkflow]:
+        return ()
+
+
+class Span:
+    """The clock of a source that is watched for a time: sleeps within it are seen through, one beyond it is the end."""
+
+    def __init__(self, clock: FakeClock, span: timedelta) -> None:
+        self._clock = clock
+        self._end = clock.now() + span
+        self.over = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        due = self.now() + timedelta(seconds=seconds)
+        if due > self._end:
+            self._clock.move_to(self._end)
+            self.over.set()
+            await asyncio.get_running_loop().create_future()
+        self._clock.move_to(due)
+        await asyncio.sleep(0)
+
+
+async def watch(
+    source: EventSource,
+    context: Watch,
+    over: asyncio.Event,
+    until: Callable[[list[Event]], object] | None,
+    within_s: float,
+) -> list[Event]:
+    """Let the source work until it is over, ``until`` says so, or it ends; the events that were new.
+
+    Raises what the source raises, and TimeoutError when ``within_s`` real seconds have passed.
+    """
+    task = asyncio.ensure_future(source.run(context))
+    ended = asyncio.ensure_future(over.wait())
+    try:
+        async with asyncio.timeout(within_s):
+            while not (task.done() or ended.done() or (until and until(context.events))):
+                context.emitted.clear()
+                news = asyncio.ensure_future(context.emitted.wait())
+                await asyncio.wait({task, ended, news}, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+    except TimeoutError:
+        raise TimeoutError(
+            f"{source.name} was still at work after {within_s:g} s, with {len(context.events)} new events: "
+            "say with until=… when there are enough, or give it longer with within_s=…"
+        ) from None
+    finally:
+        ended.cancel()
+        await stop(task)
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+    return list(context.events)
+
+
+async def stop(task: asyncio.Future[Any]) -> bool:
+    """Cancel it and wait a moment; whether it has ended."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait({task}, timeout=END_WITHIN_S)
+    return task.done()
