@@ -48,7 +48,9 @@ def refuse_secrets(secrets: Mapping[str, str], said: Mapping[str, Iterable[str]]
         if len(secret) >= LEAST_MASKED and any(secret in text for text in texts)
     ]
     if found:
-        raise ViolationError("; ".join(found), "leave it out of what is said; context.credentials masks nothing here")
+        raise ViolationError(
+            "; ".join(found), "leave it out of every text; what a service or a library says may quote it"
+        )
 
 
 def contents(vault: Path) -> dict[str, bytes]:

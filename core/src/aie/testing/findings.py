@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from aie.errors import AieError
+from aie.errors import AieError, PluginError
 from aie.plugins.guard import one_line
 from aie.testing.report import Check, Result
 
@@ -60,7 +60,8 @@ class Findings:
 def said(error: BaseException) -> str:
     """An exception in a sentence."""
     if isinstance(error, AieError):
-        return f"{error.where}: {error.message}" if error.where else error.message
+        place = "" if isinstance(error, PluginError) else error.where  # the whole report is about the plugin
+        return f"{place}: {error.message}" if place else error.message
     text = one_line(error)
     return f"it raised {type(error).__name__}{': ' if text else ''}{text}"
 

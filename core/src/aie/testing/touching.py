@@ -36,14 +36,16 @@ _OTHERS = {
     "os.posix_spawn": "starts the program",
     "os.exec": "starts the program",
     "os.fork": "starts a process",
-    "_thread.start_new_thread": "starts a thread",
-    "_thread.start_joinable_thread": "starts a thread",
     "sqlite3.connect": "opens the database",
-    "time.sleep": "sleeps for seconds:",
     "os.putenv": "sets the environment variable",
     "os.unsetenv": "takes away the environment variable",
 }
-_WITHOUT_WHAT = ("os.fork", "_thread.start_new_thread", "_thread.start_joinable_thread")
+_WITHOUT_WHAT = ("os.fork",)
+_CALLS = {  # of these not every version of Python tells
+    "start_new_thread": "starts a thread",
+    "start_joinable_thread": "starts a thread",
+    "sleep": "sleeps",
+}
 _FIRST = {"socket.connect": 1, "socket.bind": 1, "socket.sendto": 1}  # which argument says what; else the first
 
 
@@ -60,11 +62,18 @@ def touched(folder: Path) -> Iterator[list[str]]:
         if words and words not in told:
             told.append(words)
 
-    watched, thread = _listeners(), threading.get_ident()
+    def called(frame: object, event: str, function: Any) -> None:
+        words = _CALLS.get(getattr(function, "__qualname__", "")) if event == "c_call" else None
+        if words and words not in told:
+            told.append(words)
+
+    watched, thread, before = _listeners(), threading.get_ident(), sys.getprofile()
     watched[thread] = tell
+    sys.setprofile(called)
     try:
         yield told
     finally:
+        sys.setprofile(before)
         del watched[thread]
 
 

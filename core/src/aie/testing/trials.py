@@ -105,7 +105,10 @@ class _Trial:
             with self.bench.unchanged(self.home, "looking", "let look_up look, and change nothing"):
                 found = self.home.look_up(self.name, self.params, **self.more)
             if found.happened:
-                raise ViolationError("look_up says that it happened, and it did not", "let it look by what is its own")
+                raise ViolationError(
+                    "look_up says that it happened, and it did not",
+                    "let it look for what the attempt with this idempotency key left",
+                )
 
     def look_up_after(self) -> None:
         if self.handler.look_up is None or not self.done:
@@ -115,7 +118,10 @@ class _Trial:
             if found.happened is None:
                 raise NotTriedError("look_up says that it cannot tell")
             if not found.happened:
-                raise ViolationError("look_up says that it did not happen, and it did", "aie would do it again")
+                raise ViolationError(
+                    "look_up says that it did not happen, and it did",
+                    "let it look for what the attempt with this idempotency key left; aie would do it again",
+                )
 
     def carry_out(self) -> None:
         with self.findings.check("result", self.subject):
