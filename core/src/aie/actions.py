@@ -102,10 +102,10 @@ class ActionHandler:
     title_field: str | None = None  # the parameter that names the request in one line
     body_field: str | None = None  # the parameter shown as the body of the approval note
     locked_fields: frozenset[str] | None = None  # not to be changed while approving; None: see LOCKED_BY_DEFAULT
+    example: Mapping[str, Any] | None = None  # parameters as a workflow may have them, for people and for tests
     preview: Callable[[Any, ActionContext], Awaitable[str] | str] | None = None  # Markdown: what exactly will happen
     facts: Callable[[Any, ActionContext], Mapping[str, Json]] | None = None  # for approval rules; local and fast
     expires_after: timedelta | None = None  # a request for it that nobody answered by then is rejected
-    example: Mapping[str, Any] | None = None  # parameters as a workflow may have them, for people and for tests
     touches: Touches = NOTHING  # of an action that acts outside: at least its hosts
 
     @property

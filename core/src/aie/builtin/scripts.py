@@ -243,6 +243,7 @@ RUN_SCRIPT = ActionHandler(
     params=RunScriptParameters,
     run=run_script,
     summary="Runs a script that aie.toml lists",
+    example={"script": "backup", "arguments": ["--month", "2026-02"]},
     result=RunScriptResult,
     effect=Effect.LOCAL,
     repeatable=False,

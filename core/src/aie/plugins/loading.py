@@ -50,7 +50,7 @@ def import_entry_point(found: Found) -> Any:
 def load_plugin(name: str, found: object, config: Config) -> Plugin:
     """The plugin behind ``found``, an entry point or, handed over by the program, the object itself."""
     thing = import_entry_point(found) if isinstance(found, Found) else found
-    hooks = guarded("reading its hooks", _register, name, thing)
+    hooks = guarded("reading its hooks", read_hooks, name, thing)
     model = _settings_model(hooks)
     settings = checked_settings(name, model, config)
 
@@ -96,8 +96,8 @@ def _settings_model(hooks: pluggy.PluginManager) -> type[BaseModel] | None:
     raise BrokenPluginError(f"aie_settings returned {found}", hint=hint)
 
 
-def _register(name: str, thing: object) -> pluggy.PluginManager:
-    """A manager of its own for each plugin: pluggy stops at the first plugin that raises."""
+def read_hooks(name: str, thing: object) -> pluggy.PluginManager:
+    """The plugin's hooks, in a manager of its own: pluggy stops at the first plugin that raises."""
     if isinstance(thing, type):
         hint = "let the entry point name a module, or an instance"
         raise BrokenPluginError(f"its entry point names the class {thing.__name__}", hint=hint)

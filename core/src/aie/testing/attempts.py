@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -48,38 +49,55 @@ class Attempt:
         return self.raised or ActionError(said.get("error", ""), where=said.get("where", ""), hint=said.get("hint", ""))
 
 
+@dataclass
+class Ear:
+    """What the handler itself did: the exceptions it raised, and whether it has come to its end."""
+
+    raised: list[BaseException] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
 async def attempt(
-    bound: BoundHandler, params: dict[str, Json], context: ActionContext, *, look_up: bool = False
+    bound: BoundHandler,
+    params: dict[str, Json],
+    context: ActionContext,
+    *,
+    look_up: bool = False,
+    ear: Ear | None = None,
 ) -> Attempt:
     """Make one call. Raises only :class:`~aie.errors.ParameterError`, for parameters the action does not take."""
-    raised: list[BaseException] = []
-    traits = BoundTraits(replace(bound, handler=_overheard(bound.handler, raised)), _always)
+    ear = ear or Ear()
+    traits = BoundTraits(replace(bound, handler=_overheard(bound.handler, ear)), _always)
     traits.check(params)
     call = Call(0, context.attempt, params, context.idempotency_key, traits.handler.intent_first, look_up)
     outcome, events = await DirectCaller().call(traits, call, context)
-    return Attempt(outcome, events, raised[0] if raised else None)
+    return Attempt(outcome, events, ear.raised[0] if ear.raised else None)
 
 
-def _overheard(handler: ActionHandler, raised: list[BaseException]) -> ActionHandler:
-    """The same handler; what it raises is kept as well."""
-    look_up: Any = handler.look_up and _overhearing(handler.look_up, raised)
-    return replace(handler, run=_overhearing(handler.run, raised), look_up=look_up)
+def _overheard(handler: ActionHandler, ear: Ear) -> ActionHandler:
+    """The same handler, with somebody listening."""
+    look_up: Any = handler.look_up and _overhearing(handler.look_up, ear)
+    return replace(handler, run=_overhearing(handler.run, ear), look_up=look_up)
 
 
-def _overhearing(function: Callable[..., Any], raised: list[BaseException]) -> Callable[..., Any]:
+def _overhearing(function: Callable[..., Any], ear: Ear) -> Callable[..., Any]:
     async def awaited(params: Any, context: ActionContext) -> Any:
         try:
             return await function(params, context)
         except BaseException as error:
-            raised.append(error)
+            ear.raised.append(error)
             raise
+        finally:
+            ear.ended.set()
 
     def called(params: Any, context: ActionContext) -> Any:
         try:
             return function(params, context)
         except BaseException as error:
-            raised.append(error)
+            ear.raised.append(error)
             raise
+        finally:
+            ear.ended.set()
 
     return awaited if inspect.iscoroutinefunction(function) else called
 

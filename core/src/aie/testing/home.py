@@ -22,7 +22,7 @@ from aie.testing.background import Background
 from aie.testing.clock import MONDAY, FakeClock
 from aie.testing.runs import NOTHING, RunView, Works, as_event
 from aie.testing.scratch import ENVIRONMENT, Plugins, given_objects, load, names_of, write_settings
-from aie.testing.watching import Kept, Span, Watch, watch
+from aie.testing.watching import Kept, Span, Watch, Watched, watch
 from aie.workflow import parse_workflow
 
 T = TypeVar("T")
@@ -79,6 +79,10 @@ class Home:
     def credentials(self, plugin: str) -> Credentials:
         """The plugin's connection: read what it stored, or store what it should find."""
         return self._store.of(plugin)
+
+    def secrets(self, plugin: str) -> dict[str, str]:
+        """All that the plugin's connection keeps secret, by name."""
+        return dict(self._store.read(plugin).get("secrets", {}))
 
     def settings(self, plugin: str) -> Any:
         """The plugin's settings as its hooks and actions get them."""
@@ -150,11 +154,28 @@ class Home:
         is asked after each emit. The cursor, and which events were told, are kept from one call to the next. Raises
         what the source raises, and TimeoutError after ``within_s`` real seconds.
         """
+        found = self.watch(name, span=span, until=until, within_s=within_s)
+        if found.overdue:
+            raise TimeoutError(
+                f"{name} was still at work after {within_s:g} s, with {len(found.events)} new events: "
+                "say with until=… when there are enough, or give it longer with within_s=…"
+            )
+        return found.events
+
+    def watch(
+        self,
+        name: str,
+        *,
+        span: timedelta = timedelta(0),
+        until: Callable[[list[Event]], object] | None = None,
+        within_s: float = 30.0,
+    ) -> Watched:
+        """The same with how it ended, also when its time was over."""
         return self.wait_for(self._watch(name, span, until, within_s))
 
     async def _watch(
         self, name: str, span: timedelta, until: Callable[[list[Event]], object] | None, within_s: float
-    ) -> list[Event]:
+    ) -> Watched:
         offers = {offer.item.name: offer for offer in self.registry.sources()}
         if name not in offers:
             raise NotFoundError(f"no source is named {name!r}", where=name, hint=f"there are: {', '.join(offers)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -95,19 +94,29 @@ class Span:
         await asyncio.sleep(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The events that were new; whether the source was still at work when its time was over, and ended when told to."""
+
+    events: list[Event]
+    overdue: bool
+    ended: bool
+
+
 async def watch(
     source: EventSource,
     context: Watch,
     over: asyncio.Event,
     until: Callable[[list[Event]], object] | None,
     within_s: float,
-) -> list[Event]:
-    """Let the source work until it is over, ``until`` says so, or it ends; the events that were new.
+) -> Watched:
+    """Let the source work until it is over, ``until`` says so, it ends, or ``within_s`` real seconds have passed.
 
-    Raises what the source raises, and TimeoutError when ``within_s`` real seconds have passed.
+    Raises what the source raises.
     """
     task = asyncio.ensure_future(source.run(context))
     ended = asyncio.ensure_future(over.wait())
+    overdue = False
     try:
         async with asyncio.timeout(within_s):
             while not (task.done() or ended.done() or (until and until(context.events))):
@@ -116,21 +125,18 @@ async def watch(
                 await asyncio.wait({task, ended, news}, return_when=asyncio.FIRST_COMPLETED)
                 news.cancel()
     except TimeoutError:
-        raise TimeoutError(
-            f"{source.name} was still at work after {within_s:g} s, with {len(context.events)} new events: "
-            "say with until=… when there are enough, or give it longer with within_s=…"
-        ) from None
+        overdue = True
     finally:
         ended.cancel()
-        await stop(task)
-    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        by_itself = task.done()
+        stopped = await stop(task)
+    if by_itself and not task.cancelled() and (error := task.exception()) is not None:
         raise error
-    return list(context.events)
+    return Watched(list(context.events), overdue, stopped)
 
 
 async def stop(task: asyncio.Future[Any]) -> bool:
     """Cancel it and wait a moment; whether it has ended."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.wait({task}, timeout=END_WITHIN_S)
+    await asyncio.wait({task}, timeout=END_WITHIN_S)
     return task.done()

@@ -41,8 +41,8 @@ class CreateFile(BaseModel):
 class Written(BaseModel):
     """Where the file is, and whether this attempt made it: not when it was there already, or was replaced."""
 
-    path: str
-    created: bool
+    path: str = Field(description="where it is, below the vault")
+    created: bool = Field(description="whether this step made it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def create_file(settings: VaultSettings, files: Files) -> ActionHandler:
         params=CreateFile,
         run=CreateFileHandler(settings, files),
         summary="write a file into the vault",
+        example={"path": "Inbox/BRIEFING_2026-02-09.md", "content": "# Briefing\n\n- [ ] Review approvals\n"},
         result=Written,
         effect=Effect.LOCAL,
         repeatable=True,

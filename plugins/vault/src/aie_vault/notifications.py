@@ -83,6 +83,7 @@ def send_notification(settings: VaultSettings, files: Files) -> ActionHandler:
         params=SendNotification,
         run=SendNotificationHandler(settings, files),
         summary=f"put a note into {settings.inbox}/",
+        example={"title": "New invoice", "message": "Invoice INV/2026/00001 for $5000 has been created"},
         result=Written,
         effect=Effect.LOCAL,
         repeatable=True,

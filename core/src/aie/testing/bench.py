@@ -1,0 +1,80 @@
+"""The bench on which a plugin is tried: homes with its settings, the stand-in of its service, and what both have."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aie.actions import ActionHandler
+from aie.plain import Json
+from aie.testing.evidence import changed_files, contents, difference
+from aie.testing.findings import NotTriedError, ViolationError
+from aie.testing.home import Home
+
+Stalled = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """See :func:`aie.testing.examine` for what the fields are."""
+
+    name: str
+    plugins: str | Mapping[str, object]
+    settings: Mapping[str, Any]
+    credentials: Mapping[str, str]
+    prepare: Callable[[Home], object] | None
+    state: Callable[[], Json]
+    stalled: Stalled | None
+    params: Mapping[str, Callable[[Home], Mapping[str, Json]]]
+    news: Mapping[str, Callable[[Home], object]]
+
+    @contextlib.contextmanager
+    def home(self) -> Iterator[Home]:
+        """A new one, prepared."""
+        with (
+            tempfile.TemporaryDirectory(prefix="aie-", ignore_cleanup_errors=True) as folder,
+            Home(
+                Path(folder),
+                self.plugins,
+                settings={self.name: self.settings} if self.settings else {},
+                credentials={self.name: self.credentials} if self.credentials else {},
+            ) as home,
+        ):
+            if self.prepare is not None:
+                self.prepare(home)
+            yield home
+
+    def params_of(self, handler: ActionHandler, home: Home) -> Mapping[str, Json]:
+        """What the action is tried with. Raises NotTriedError when there is nothing."""
+        if handler.name in self.params:
+            return self.params[handler.name](home)
+        if handler.example is None:
+            raise NotTriedError("it has no example")
+        return handler.example
+
+    def secrets(self, home: Home) -> dict[str, str]:
+        """The secrets that the plugin's connection has, by name."""
+        return home.secrets(self.name)
+
+    def spoil(self, home: Home) -> dict[str, str]:
+        """Put wrong secrets in the place of all; these, by name."""
+        wrong = {name: f"wrong-{secrets.token_hex(8)}" for name in self.secrets(home)}
+        if wrong:
+            home.credentials(self.name).save(wrong)
+        return wrong
+
+    @contextlib.contextmanager
+    def unchanged(self, home: Home, what: str, hint: str) -> Iterator[None]:
+        """Raises a violation when the block changes something in the stand-in or in the vault."""
+        state, files = self.state(), contents(home.vault)
+        yield
+        if found := difference(state, self.state()):
+            raise ViolationError(f"{what} changes what the service has: {found}", hint)
+        if found := changed_files(files, contents(home.vault)):
+            raise ViolationError(f"{what} changes the vault: {found}", hint)
