@@ -36,11 +36,12 @@ def write_dist(
     module: str | None = None,
     group: str = "aie.plugins",
     entry_point: str | None = None,
+    metadata: str = "",
 ) -> Path:
     """Write the package ``aie-NAME`` with one module into the folder ``site``; returns its ``.dist-info``.
 
-    By default the plugin is called NAME, its module ``aie_NAME``, and the entry point names that module. Put ``site``
-    on ``sys.path`` (or PYTHONPATH) and the package is installed.
+    By default the plugin is called NAME, its module ``aie_NAME``, and the entry point names that module. ``metadata``
+    has further lines of its METADATA. Put ``site`` on ``sys.path`` (or PYTHONPATH) and the package is installed.
     """
     module = module or package.replace("-", "_")
     plugin = plugin or module.removeprefix("aie_")
@@ -48,6 +49,8 @@ def write_dist(
     (site / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
     info = site / f"{package.replace('-', '_')}-{version}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n{metadata}", encoding="utf-8"
+    )
     (info / "entry_points.txt").write_text(f"[{group}]\n{plugin} = {entry_point or module}\n", encoding="utf-8")
     return info

@@ -106,7 +106,7 @@ def test_answers_that_cannot_be_used_are_refused_with_what_can(aie: AieHome) -> 
 def test_names_that_cannot_be_connected_say_what_can(aie: AieHome) -> None:
     assert "Next:  did you mean 'post'?" in aie("connect", "posd", code=1).err
     assert "Error: the plugin 'vault' needs no connection\n" in aie("connect", "vault", code=1).err
-    assert "Next:  pip install aie-gmail\n" in aie("connect", "gmail", code=1).err
+    assert "Next:  aie plugins install aie-gmail\n" in aie("connect", "gmail", code=1).err
 
 
 def test_the_list_says_how_each_stands(aie: AieHome) -> None:

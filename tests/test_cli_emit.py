@@ -87,7 +87,7 @@ def test_a_step_whose_plugin_is_not_there_names_the_package(aie: AieHome) -> Non
     text = aie("emit", "expense_recorded").out
     if "aie-linkedin" in text:
         assert "mail: blocked (needs aie-linkedin)" in text
-        assert "→ pip install aie-linkedin" in text
+        assert "→ aie plugins install aie-linkedin" in text
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_new_vault_has_settings_folders_and_five_workflows(aie: AieHome) -> No
         "adopted": [],
     }
     assert {problem["hint"] for problem in missing} <= {
-        "pip install aie-calendar", "pip install aie-gmail", "pip install aie-linkedin"
+        "aie plugins install aie-calendar", "aie plugins install aie-gmail", "aie plugins install aie-linkedin"
     }  # fmt: skip
     assert sorted(path.stem for path in (aie.vault / "workflows").iterdir()) == SHIPPED
     assert not aie.state.exists()

@@ -94,6 +94,7 @@ def test_list_shows_what_works_what_is_off_and_what_is_broken_and_why(aie: Comma
         "package": "aie-greeter",
         "version": "2.1",
         "origin": origin,
+        "publisher": "",
         "state": "ok",
         "reason": "",
         "hint": "",
@@ -140,6 +141,7 @@ def test_show_has_events_actions_settings_and_what_it_touches(aie: CommandLine) 
         "package": "aie-shop",
         "version": "1.0",
         "origin": str(aie.site),
+        "publisher": "",
         "state": "ok",
         "reason": "",
         "hint": "",
@@ -246,7 +248,13 @@ def test_show_of_what_is_not_installed_names_the_package(aie: CommandLine) -> No
     ran = aie("plugins", "show", "gmail", "--json")
     assert (ran.code, ran.records) == (
         1,
-        [{"error": "no plugin named 'gmail' is installed", "where": "aie.plugins", "hint": "pip install aie-gmail"}],
+        [
+            {
+                "error": "no plugin named 'gmail' is installed",
+                "where": "aie.plugins",
+                "hint": "aie plugins install aie-gmail",
+            }
+        ],
     )
 
 

@@ -89,7 +89,7 @@ def test_check_finds_nothing_in_the_original_files_but_missing_packages(original
                     "severity": "error",
                     "where": f"workflows/{path.name}, step {step}, action_type",
                     "message": f"{action} needs the package {package}",
-                    "hint": f"pip install {package}",
+                    "hint": f"aie plugins install {package}",
                 }
             )
         expected.append(

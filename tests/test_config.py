@@ -107,6 +107,9 @@ def test_everything_in_the_file_is_read(vault: Path, tmp_path: Path) -> None:
         send_email = "gmail"
         [plugins]
         disabled = ["loud"]
+        allow = ["vault", "aie-gmail"]
+        allow_publishers = ["Example Ltd"]
+        files = {{ greet = "plugins/greet.py" }}
         [plugins.vault]
         watch = ["Inbox"]
         [schedules.morning]
@@ -123,6 +126,9 @@ def test_everything_in_the_file_is_read(vault: Path, tmp_path: Path) -> None:
         retention=Retention(days=30, runs=1_000_000, size_mb=5_000, audit_days=3650),
         actions={"send_email": "gmail"},
         disabled=frozenset({"loud"}),
+        allow=frozenset({"vault", "aie-gmail"}),
+        allow_publishers=frozenset({"Example Ltd"}),
+        plugin_files={"greet": vault / "plugins" / "greet.py"},
         tables={"vault": {"watch": ["Inbox"]}, "core": {"schedules": {"morning": {"cron": "0 8 * * *"}}}},
     )
 
@@ -333,6 +339,38 @@ def test_what_is_not_toml_is_refused_with_its_line(vault: Path) -> None:
                 "the plugin 'core' cannot be turned off",
                 "VAULT/aie.toml, line 2, plugins.disabled",
                 "take it out of the list: waiting, approvals and schedules come from it",
+            ),
+        ),
+        (
+            '[plugins]\nallow = "gmail"',
+            (
+                "plugins.allow is a list of texts, found 'gmail'",
+                "VAULT/aie.toml, line 2, plugins.allow",
+                'write it as allow = ["…"]',
+            ),
+        ),
+        (
+            '[plugins]\nfiles = ["greet.py"]',
+            (
+                "plugins.files is a table, found ['greet.py']",
+                "VAULT/aie.toml, line 2, plugins.files",
+                'write it as files = { greet = "plugins/greet.py" }',
+            ),
+        ),
+        (
+            '[plugins.files]\ngreet = "plugins/greet"',
+            (
+                "plugins.files.greet is the path of a file of Python, found 'plugins/greet'",
+                "VAULT/aie.toml, line 2, plugins.files.greet",
+                'for example: greet = "plugins/greet.py"',
+            ),
+        ),
+        (
+            '[plugins.files]\nallow = "plugins/allow.py"',
+            (
+                "'allow' cannot be the name of a plugin",
+                "VAULT/aie.toml, line 2, plugins.files.allow",
+                "a name is a lower-case letter, then lower-case letters, digits and underscores, and not taken",
             ),
         ),
         (

@@ -48,19 +48,19 @@ def test_the_original_files_lack_nothing_but_packages(registry: Registry) -> Non
             ERROR,
             "email_to_calendar.json, step action_0, action_type",
             "create_calendar_event needs the package aie-calendar",
-            "pip install aie-calendar",
+            "aie plugins install aie-calendar",
         ),
         Finding(
             ERROR,
             "invoice_to_email.json, step action_1, action_type",
             "send_email needs the package aie-gmail",
-            "pip install aie-gmail",
+            "aie plugins install aie-gmail",
         ),
         Finding(
             ERROR,
             "scheduled_linkedin_post.json, step action_0, action_type",
             "post_to_linkedin needs the package aie-linkedin",
-            "pip install aie-linkedin",
+            "aie plugins install aie-linkedin",
         ),
     ]
 

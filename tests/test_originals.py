@@ -131,7 +131,7 @@ def test_without_the_package_the_run_waits_and_says_which_one_to_install(tmp_pat
     status, error = asyncio.run(first())
     assert status == "blocked"
     assert error["error"] == "send_email needs the package aie-gmail"
-    assert "pip install aie-gmail" in error["hint"]
+    assert "aie plugins install aie-gmail" in error["hint"]
 
     async def once_installed() -> str:
         services = {"services": Services(Outbox(tmp_path / "outbox"))}

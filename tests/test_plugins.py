@@ -214,7 +214,7 @@ def test_a_plugin_that_is_not_installed_is_told_from_those_that_are(site: Path, 
 
 # --- broken plugins -----------------------------------------------------------------------------------------------
 
-AGAIN = "install it again: pip install --force-reinstall aie-bad; aie plugins show bad --verbose shows the details"
+AGAIN = "look for a newer one: aie plugins install --upgrade aie-bad; aie plugins show bad --verbose shows the details"
 
 
 def hook(signature: str, body: str, marker: str = "@hookimpl\ndef") -> str:
@@ -420,7 +420,7 @@ def test_two_packages_with_one_plugin_name_are_both_listed_as_broken(site: Path,
     write_dist(site, "aie-good", GOOD)
     registry = Registry.load(config, only={"mail", "good"})
     reason = "2 packages offer a plugin named 'mail': aie-mail 1.0 and other-mail 3.0"
-    hint = "uninstall one of them: pip uninstall other-mail"
+    hint = "take one of them away: aie plugins remove other-mail"
     assert [info for info in registry.plugins if info.name == "mail"] == [
         PluginInfo("mail", "aie-mail", "1.0", str(site), PluginState.BROKEN, reason, hint),
         PluginInfo("mail", "other-mail", "3.0", str(site), PluginState.BROKEN, reason, hint),
@@ -581,12 +581,12 @@ def test_an_action_nobody_offers_is_told_with_the_nearest_or_the_package_to_inst
     assert told_error(lambda: registry.handler("send_email")) == (
         "send_email needs the package aie-gmail",
         "send_email",
-        "pip install aie-gmail",
+        "aie plugins install aie-gmail",
     )
     assert told_error(lambda: registry.handler("gmail.send_email")) == (
         "gmail.send_email needs the package aie-gmail",
         "gmail.send_email",
-        "pip install aie-gmail",
+        "aie plugins install aie-gmail",
     )
 
 
@@ -622,7 +622,7 @@ def test_an_older_package_without_the_action_is_to_be_upgraded(site: Path, confi
     assert told_error(lambda: registry.handler("send_email")) == (
         "send_email is not in aie-gmail 1.0",
         "send_email",
-        "install a version that has it: pip install --upgrade aie-gmail",
+        "install a version that has it: aie plugins install --upgrade aie-gmail",
     )
 
 
@@ -781,7 +781,7 @@ def test_settings_for_a_plugin_that_is_not_installed_are_warned_about(site: Path
     config = dataclasses.replace(config, tables=tables, disabled=frozenset({"zzz"}))
     assert Registry.discover(config).warnings == (
         "[plugins.goood] names a plugin that is not installed: did you mean 'good'?",
-        "[plugins.odoo] names a plugin that is not installed: pip install aie-odoo",
+        "[plugins.odoo] names a plugin that is not installed: aie plugins install aie-odoo",
         "[plugins] disabled = ['zzz'] names a plugin that is not installed: aie plugins list shows what is installed",
     )
 
@@ -819,7 +819,7 @@ def test_an_engine_that_is_broken_or_claimed_twice_is_told(site: Path) -> None:
     assert told_error(lambda: load_engine("turbo")) == (
         "the engine 'turbo' of aie-turbo is broken: importing it tried to end the program with SystemExit",
         "aie-turbo",
-        "install it again: pip install --force-reinstall aie-turbo",
+        "look for a newer one: aie plugins install --upgrade aie-turbo",
     )
     write_dist(site, "other-turbo", "", group="aie.engines", plugin="turbo")
     assert told_error(lambda: load_engine("turbo")) == (

@@ -14,15 +14,12 @@ An empty variable counts as not set. Relative paths, in either place, start at t
 
 from __future__ import annotations
 
-import copy
 import difflib
 import hashlib
-import json
 import os
 import platform
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +28,12 @@ from zoneinfo import ZoneInfo, available_timezones
 import platformdirs
 import tzlocal
 
+from aie.config_file import FILE_NAME, ConfigFile
 from aie.errors import ConfigError
 from aie.plain import MAX_BYTES
+from aie.plugin_tables import CORE, CORE_TABLES, PluginTables, merged, overrides
+from aie.spelling import nearest
 
-FILE_NAME = "aie.toml"
-CORE = "core"
-CORE_TABLES = ("schedules", "scripts", "logs", "approvals")
 DEFAULT_MAX_RUNS = 64
 DEFAULT_STARTS_PER_MINUTE = 600
 DEFAULT_ENGINE = "sqlite"
@@ -54,7 +51,6 @@ _KEYS = (
     *CORE_TABLES,
 )
 _VARIABLES = ("AIE_VAULT", "AIE_STATE_DIR", "AIE_TIMEZONE", "AIE_MAX_RUNS", "AIE_KEYRING")
-_SETTING_VARIABLE = re.compile(r"AIE_([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)__([A-Z0-9_]+)")
 _SYNCED = re.compile(
     r"(onedrive|dropbox|google ?drive|my drive|icloud ?drive|cloudstorage|nextcloud)( |-|$)"
     r"|(mobile documents|com~apple~clouddocs)$",
@@ -101,9 +97,13 @@ DEFAULT_TOML = """\
 [approvals]
 # expires_after = "7 days"
 
-# Installed plugins that should stay off.
+# Installed plugins that should stay off. With allow or allow_publishers there are no others than those they name; files
+# names plugins that are one file each, below this folder or elsewhere. A plugin is code that may do what you may do.
 [plugins]
 disabled = []
+# allow = ["vault", "gmail"]
+# allow_publishers = ["Example Ltd"]
+# files = { greet = "plugins/greet.py" }
 
 # Every plugin has a table of its own; `aie plugins show vault` lists its settings.
 [plugins.vault]
@@ -113,12 +113,6 @@ watch = ["Inbox"]
 [schedules.morning]
 cron = "0 8 * * *"
 """
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that looks most like this one, or ''."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return found[0] if found else ""
 
 
 def find_vault(start: Path, env: Mapping[str, str] | None = None) -> Path:
@@ -172,6 +166,9 @@ class Config:
     retention: Retention = Retention()
     actions: Mapping[str, str] = field(default_factory=dict)  # bare action name → the plugin that provides it
     disabled: frozenset[str] = frozenset()
+    allow: frozenset[str] | None = None  # plugins and packages; with allow_publishers the only ones. None: no such list
+    allow_publishers: frozenset[str] | None = None
+    plugin_files: Mapping[str, Path] = field(default_factory=dict)  # plugins that are one file, by name
     tables: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     overrides: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -185,10 +182,10 @@ class Config:
         vault = vault.expanduser().resolve()
         if not vault.is_dir():
             raise ConfigError(f"there is no folder {str(vault)!r}", where=str(vault), hint="aie init makes a vault")
-        file = _File(vault / FILE_NAME)
+        file = ConfigFile(vault / FILE_NAME, _KEYS)
         state_dir = _state_dir(file, vault, env)
         folders, folder_warnings = _workflow_folders(file, vault)
-        tables, disabled = _plugin_tables(file)
+        plugins = PluginTables.read(file)
         return cls(
             vault=vault,
             timezone=_timezone(file, env),
@@ -200,9 +197,12 @@ class Config:
             max_event_bytes=file.number("max_event_bytes", MAX_BYTES, least=1024, most=64 * MAX_BYTES),
             retention=_retention(file),
             actions=_actions(file),
-            disabled=disabled,
-            tables=tables,
-            overrides=_overrides(env),
+            disabled=plugins.disabled,
+            allow=plugins.allow,
+            allow_publishers=plugins.allow_publishers,
+            plugin_files={name: (vault / Path(path).expanduser()).resolve() for name, path in plugins.files.items()},
+            tables=plugins.tables,
+            overrides=overrides(env),
             warnings=(*folder_warnings, *place_warnings(state_dir, vault, env), *_variable_warnings(env)),
         )
 
@@ -218,7 +218,7 @@ class Config:
 
     def plugin_table(self, name: str) -> dict[str, Any]:
         """The settings of a plugin as written, the environment's over the file's; a copy."""
-        return _merged(self.tables.get(name, {}), self.overrides.get(name, {}))
+        return merged(self.tables.get(name, {}), self.overrides.get(name, {}))
 
     def key(self, plugin: str, *path: str | int) -> str:
         """How a person finds a plugin's setting in ``aie.toml``: ``[plugins.vault] watch[0]``."""
@@ -237,75 +237,7 @@ class Config:
         return "__".join([f"AIE_{plugin}", *names]).upper() if names else ""
 
 
-class _File:
-    """``aie.toml`` as read, and the errors that name a place in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.text = ""
-        if path.exists():
-            try:
-                self.text = path.read_bytes().decode("utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                hint = "save the file as UTF-8 text that you may read"
-                raise ConfigError(f"aie.toml cannot be read: {error}", where=str(path), hint=hint) from None
-        try:
-            self.data = tomllib.loads(self.text.replace("\r\n", "\n"))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise self._syntax_error(error) from None
-        for key in self.data:
-            if key not in _KEYS:
-                raise self.error(key, f"{key!r} is not a setting of aie.toml", self._unknown_hint(key))
-
-    def _syntax_error(self, error: Exception) -> ConfigError:
-        message, place = str(error) or type(error).__name__, ""
-        if found := re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL):
-            message, place = found[1], f", {found[2]}"
-        hint = "correct that line; texts are written in double quotes, lists in square brackets"
-        return ConfigError(f"not TOML: {message}", where=f"{self.path}{place}", hint=hint)
-
-    def _unknown_hint(self, key: str) -> str:
-        if near := nearest(key, _KEYS):
-            return f"did you mean {near!r}?"
-        if isinstance(self.data[key], dict):
-            return f"the settings of a plugin go into its table: [plugins.{key}]"
-        return "the keys are " + ", ".join(_KEYS)
-
-    def error(self, key: str, message: str, hint: str) -> ConfigError:
-        """An error about a key, dotted when it is in a table."""
-        last = re.escape(key.rsplit(".", 1)[-1])
-        line = re.search(rf"^\s*(?:\[[^\]\n]*\b)?[\"']?{last}[\"']?\s*[\]=.]", self.text, re.MULTILINE)
-        number = f", line {self.text.count(chr(10), 0, line.end()) + 1}" if line else ""
-        return ConfigError(message, where=f"{self.path}{number}, {key}", hint=hint)
-
-    def wrong(self, key: str, found: object, wanted: str, hint: str) -> ConfigError:
-        return self.error(key, f"{key} is {wanted}, found {found!r}"[:300], hint)
-
-    def text_of(self, key: str) -> str:
-        value = self.data.get(key, "")
-        if not isinstance(value, str):
-            raise self.wrong(key, value, "a text", f'write it as {key} = "…"')
-        return value
-
-    def number(self, key: str, default: int, *, least: int, most: int) -> int:
-        value = self.data.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise self.wrong(key, value, f"a whole number from {least} to {most}", f"write it as {key} = {default}")
-        return value
-
-    def texts(self, key: str, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self.wrong(key, value, "a list of texts", f'write it as {key.rsplit(".", 1)[-1]} = ["…"]')
-        return tuple(value)
-
-    def table(self, key: str) -> dict[str, Any]:
-        value = self.data.get(key, {})
-        if not isinstance(value, dict):
-            raise self.wrong(key, value, "a table", f"write it as [{key}] on a line of its own, its settings below")
-        return value
-
-
-def _timezone(file: _File, env: Mapping[str, str]) -> ZoneInfo:
+def _timezone(file: ConfigFile, env: Mapping[str, str]) -> ZoneInfo:
     said = env.get("AIE_TIMEZONE", "") or file.text_of("timezone")
     if not said:
         return _machine_timezone()
@@ -329,7 +261,7 @@ def _machine_timezone() -> ZoneInfo:
     return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
 
-def _state_dir(file: _File, vault: Path, env: Mapping[str, str]) -> Path:
+def _state_dir(file: ConfigFile, vault: Path, env: Mapping[str, str]) -> Path:
     if said := env.get("AIE_STATE_DIR", "") or file.text_of("state_dir"):
         return (vault / Path(said).expanduser()).resolve()
     return _usual_state_dir(vault)
@@ -340,7 +272,7 @@ def _usual_state_dir(vault: Path) -> Path:
     return Path(platformdirs.user_state_dir("aie", appauthor=False)) / f"{vault.name or 'vault'}-{mark}"
 
 
-def _workflow_folders(file: _File, vault: Path) -> tuple[tuple[Path, ...], list[str]]:
+def _workflow_folders(file: ConfigFile, vault: Path) -> tuple[tuple[Path, ...], list[str]]:
     if "workflow_folders" not in file.data:
         folders = [vault / "workflows"]
         if (adopted := vault / "integrations" / "workflows").is_dir():
@@ -356,7 +288,7 @@ def _workflow_folders(file: _File, vault: Path) -> tuple[tuple[Path, ...], list[
     return tuple(chosen.values()), warnings
 
 
-def _max_runs(file: _File, env: Mapping[str, str]) -> int:
+def _max_runs(file: ConfigFile, env: Mapping[str, str]) -> int:
     in_file = file.number("max_runs", DEFAULT_MAX_RUNS, least=1, most=10_000)
     said = env.get("AIE_MAX_RUNS", "")
     if not said:
@@ -370,7 +302,7 @@ def _max_runs(file: _File, env: Mapping[str, str]) -> int:
 _LIMITS = {"days": (1, 36_500), "runs": (100, 10**9), "size_mb": (20, 10**7), "audit_days": (1, 36_500)}
 
 
-def _retention(file: _File) -> Retention:
+def _retention(file: ConfigFile) -> Retention:
     said = file.table("retention")
     for name, value in said.items():
         if name not in _LIMITS:
@@ -384,72 +316,12 @@ def _retention(file: _File) -> Retention:
     return Retention(**said)
 
 
-def _actions(file: _File) -> dict[str, str]:
+def _actions(file: ConfigFile) -> dict[str, str]:
     chosen = file.table("actions")
     for action, plugin in chosen.items():
         if not isinstance(plugin, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", plugin):
             raise file.wrong(f"actions.{action}", plugin, "the name of a plugin", "aie plugins list shows the names")
     return dict(chosen)
-
-
-def _plugin_tables(file: _File) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
-    plugins = dict(file.table("plugins"))
-    disabled = frozenset(file.texts("plugins.disabled", plugins.pop("disabled", [])))
-    if CORE in disabled:
-        hint = "take it out of the list: waiting, approvals and schedules come from it"
-        raise file.error("plugins.disabled", "the plugin 'core' cannot be turned off", hint)
-    for name, table in plugins.items():
-        if not isinstance(table, dict):
-            near = nearest(name, ["disabled"])
-            hint = f"did you mean {near!r}?" if near else f"write it as [plugins.{name}] on a line of its own"
-            message = f"plugins.{name} is a plugin's table, found a {type(table).__name__}"  # its value may be a secret
-            raise file.error(f"plugins.{name}", message, hint)
-    if CORE in plugins:
-        hint = "write them at the top level: " + ", ".join(f"[{name}]" for name in CORE_TABLES)
-        raise file.error("plugins.core", "the settings of 'core' are not in a table of their own", hint)
-    own = {name: file.data[name] for name in CORE_TABLES if name in file.data}
-    return {**plugins, CORE: own} if own else plugins, disabled
-
-
-def _overrides(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {}
-    for variable, text in sorted(env.items()):
-        found = _SETTING_VARIABLE.fullmatch(variable)
-        if not found or not text:
-            continue
-        table = tables.setdefault(found[1].lower(), {})
-        *outer, last = found[2].lower().split("__")
-        for name in outer:
-            inner = table.setdefault(name, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(
-                    f"{variable} is a setting within one that another variable sets as a whole",
-                    where=variable,
-                    hint="unset one of the two",
-                )
-            table = inner
-        table[last] = _value(variable, text)
-    return tables
-
-
-def _value(variable: str, text: str) -> Any:
-    if not text.lstrip().startswith(("[", "{")):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        place = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
-        message = f"{variable} starts like JSON and is not{place}"  # its value may be a secret
-        raise ConfigError(message, where=variable, hint='write lists as ["a", "b"], tables as {"a": 1}') from None
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    result = copy.deepcopy(dict(below))
-    for key, value in above.items():
-        under = result.get(key)
-        both = isinstance(value, dict) and isinstance(under, dict)
-        result[key] = _merged(under, value) if both and isinstance(under, dict) else copy.deepcopy(value)
-    return result
 
 
 def _variable_warnings(env: Mapping[str, str]) -> list[str]:

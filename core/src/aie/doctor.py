@@ -23,7 +23,8 @@ from filelock import FileLock, Timeout
 from aie import schema
 from aie.builtin.schedule import Schedule, named_schedules, next_times, workflow_schedule
 from aie.catalogue import Catalogue
-from aie.config import CORE, FILE_NAME, Config
+from aie.config import Config
+from aie.config_file import FILE_NAME
 from aie.connections import CheckContext, Connection, Finding, Level
 from aie.credentials import Credentials, CredentialStore
 from aie.errors import AieError, JournalError, PluginError
@@ -36,6 +37,7 @@ from aie.library import Library, Shelf
 from aie.notices import WATCH, silences
 from aie.past import Past
 from aie.pause import NOTE as STOP_NOTE
+from aie.plugin_tables import CORE
 from aie.plugins.plugin import Offer, PluginState
 from aie.plugins.registry import Registry
 from aie.run import RunStatus
@@ -124,7 +126,10 @@ def missing_source(workflow: Workflow, registry: Registry) -> tuple[str, str]:
             f"{plugin} brings no {event_type} events before it is connected",
             f"aie connect {plugin}, or hand them in with aie emit",
         )
-    return f"nothing installed brings {event_type} events", f"pip install {package}, or hand them in with aie emit"
+    return (
+        f"nothing installed brings {event_type} events",
+        f"aie plugins install {package}, or hand them in with aie emit",
+    )
 
 
 def schedules_of(shelf: Shelf, registry: Registry, config: Config) -> tuple[list[Schedule], list[str]]:

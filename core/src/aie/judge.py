@@ -10,11 +10,12 @@ from aie import machine, schema
 from aie.act import BoundTraits
 from aie.actions import ActionContext
 from aie.builtin.approval_settings import ApprovalSettings
-from aie.config import CORE, Config
+from aie.config import Config
 from aie.history import History
 from aie.journal import Batch, stamp
 from aie.permission import RULE, Permission
 from aie.plain import Json
+from aie.plugin_tables import CORE
 from aie.plugins.registry import Registry
 from aie.rules import Question, RuleBook, amount_in
 from aie.run import Run, StepRecord, StepStatus

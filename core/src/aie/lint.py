@@ -100,7 +100,10 @@ class _Linter:
             package = Catalogue.load().event_types.get(trigger)
             if package:
                 yield Finding(
-                    Severity.WARNING, place, f"events of type {trigger!r} come from {package}", f"pip install {package}"
+                    Severity.WARNING,
+                    place,
+                    f"events of type {trigger!r} come from {package}",
+                    f"aie plugins install {package}",
                 )
             else:
                 severity = Severity.ERROR if misspelt(trigger, known) else Severity.WARNING

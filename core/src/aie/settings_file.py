@@ -10,7 +10,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
-from aie.config import FILE_NAME
+from aie.config_file import FILE_NAME
 from aie.errors import ConfigError
 from aie.files import Files
 

@@ -17,12 +17,13 @@ from aie.cli.approval_rules import rules
 from aie.cli.output import Output, WrongUseError, common_options, local, shorten
 from aie.cli.terminal import ago, at_terminal, counted, labelled, person, safe, safe_lines, wrapped
 from aie.cli.vaults import load_config, open_vault, read_history, wait_for
-from aie.config import Config, nearest
+from aie.config import Config
 from aie.errors import AieError, NotFoundError
 from aie.history import History, RunRow
 from aie.orchestrator import AsyncOrchestrator
 from aie.plain import Json, parse_json
 from aie.run import RunStatus, StepStatus
+from aie.spelling import nearest
 
 PREFIX = "apr_"
 LEAST = 4  # characters of an id that must be given

@@ -18,13 +18,14 @@ import rich_click as click
 from aie.cli.output import Output, WrongUseError, common_options, local
 from aie.cli.terminal import safe, wrapped
 from aie.cli.vaults import load_config
-from aie.config import Config, nearest
+from aie.config import Config
 from aie.connections import Connection
 from aie.credentials import Credentials, CredentialStore
 from aie.errors import AieError, ConfigError, NotFoundError
 from aie.plugins.plugin import Offer
 from aie.plugins.registry import Registry
 from aie.settings_file import keep_settings
+from aie.spelling import nearest
 
 
 @click.command()

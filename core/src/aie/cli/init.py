@@ -12,7 +12,8 @@ from pathlib import Path
 import rich_click as click
 
 from aie.cli.output import Output, WrongUseError, common_options
-from aie.config import DEFAULT_TOML, FILE_NAME, Config
+from aie.config import DEFAULT_TOML, Config
+from aie.config_file import FILE_NAME
 from aie.doctor import missing_actions
 from aie.errors import AieError, ConfigError
 from aie.files import Files

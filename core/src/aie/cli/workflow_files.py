@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from aie.config import Config, nearest
+from aie.config import Config
 from aie.definition import FileError
 from aie.errors import AieError, DefinitionError, NotFoundError
 from aie.lint import Finding, Severity, lint, needed_package
 from aie.plugins.registry import Registry
+from aie.spelling import nearest
 from aie.templates import TemplateCompiler
 from aie.workflow import Workflow, parse_workflow
 

@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aie.catalogue import Catalogue
-from aie.config import FILE_NAME, Config, nearest
+from aie.config import Config
+from aie.config_file import FILE_NAME
 from aie.errors import PluginError
 from aie.plugins.discovery import canonical
 from aie.plugins.plugin import BoundHandler, PluginInfo, PluginState
+from aie.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def _not_in_plugin(name: str, plugin: str, action: str, known: _Known) -> Plugin
     info = known.infos.get(plugin)
     if info is None:
         if package := known.catalogue.plugins.get(plugin):
-            return PluginError(f"{name} needs the package {package}", where=name, hint=f"pip install {package}")
+            return PluginError(f"{name} needs the package {package}", where=name, hint=f"aie plugins install {package}")
         near = nearest(plugin, known.infos)
         hint = f"did you mean {f'{near}.{action}'!r}?" if near else "aie plugins list shows what is installed"
         return PluginError(f"no plugin named {plugin!r} is installed", where=name, hint=hint)
@@ -71,10 +73,12 @@ def _not_in_package(action_type: str, package: str, infos: Mapping[str, PluginIn
             return _because_of(action_type, info)
     for info in infos.values():
         if canonical(info.package) == package:
-            hint = f"install a version that has it: pip install --upgrade {package}"
+            hint = f"install a version that has it: aie plugins install --upgrade {package}"
             message = f"{action_type} is not in {package} {info.version}".rstrip()
             return PluginError(message, where=action_type, hint=hint)
-    return PluginError(f"{action_type} needs the package {package}", where=action_type, hint=f"pip install {package}")
+    return PluginError(
+        f"{action_type} needs the package {package}", where=action_type, hint=f"aie plugins install {package}"
+    )
 
 
 def _because_of(name: str, info: PluginInfo) -> PluginError:

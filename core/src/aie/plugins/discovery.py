@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import getaddresses
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +22,8 @@ class Found:
     version: str
     origin: str  # where the package came from, for people: a folder or an address
     entry_point: EntryPoint
+    publisher: str = ""  # authors and maintainers, as the package says; nobody has checked it
+    requires: tuple[str, ...] = ()  # the packages it needs, as it says
 
 
 def discover(group: str = PLUGINS_GROUP) -> tuple[Found, ...]:
@@ -35,10 +37,14 @@ def discover(group: str = PLUGINS_GROUP) -> tuple[Found, ...]:
             if not package or canonical(package) in packages or _shadowed(candidate, package):
                 continue
             version, origin = candidate.version or "", _origin(candidate)
+            publisher, requires = _publisher(candidate), tuple(candidate.requires or ())
         except Exception:  # noqa: S112 - whose metadata cannot be read cannot be named either
             continue
         packages.add(canonical(package))
-        found.extend(Found(entry_point.name, package, version, origin, entry_point) for entry_point in entry_points)
+        found.extend(
+            Found(entry_point.name, package, version, origin, entry_point, publisher, requires)
+            for entry_point in entry_points
+        )
     return tuple(sorted(found, key=lambda item: (item.name, canonical(item.package), item.entry_point.value)))
 
 
@@ -74,7 +80,11 @@ def _origin(candidate: Distribution) -> str:
     return f"{folder} (editable)" if said.get("dir_info", {}).get("editable") else folder
 
 
-def each_name(found: tuple[Found, ...]) -> Iterator[tuple[str, tuple[Found, ...]]]:
-    """Every name once, with all that claim it."""
-    for name in dict.fromkeys(item.name for item in found):
-        yield name, tuple(item for item in found if item.name == name)
+def _publisher(candidate: Distribution) -> str:
+    """``Ada Example, Example Ltd``: who the package names, with or without an address."""
+    names: list[str] = []
+    for kind in ("Author", "Maintainer"):
+        names += candidate.metadata.get_all(kind) or []
+        addresses = getaddresses(candidate.metadata.get_all(f"{kind}-email") or [])
+        names += [name or address for name, address in addresses]
+    return ", ".join(dict.fromkeys(" ".join(name.split()) for name in names if name.strip()))

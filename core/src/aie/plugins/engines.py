@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aie.config import nearest
 from aie.errors import PluginError
 from aie.plugins.discovery import ENGINES_GROUP, discover
 from aie.plugins.guard import BrokenPluginError
 from aie.plugins.loading import import_entry_point
+from aie.spelling import nearest
 
 
 def load_engine(name: str) -> Any:
@@ -31,6 +31,6 @@ def load_engine(name: str) -> Any:
         raise BrokenPluginError(
             f"the engine {name!r} of {package} is broken: {error.message}",
             where=package,
-            hint=error.hint or f"install it again: pip install --force-reinstall {package}",
+            hint=error.hint or f"look for a newer one: aie plugins install --upgrade {package}",
             traceback_text=error.traceback_text,
         ) from None

@@ -13,16 +13,19 @@ from stevedore.driver import DriverManager
 from aie import hookspecs
 from aie.actions import ActionHandler
 from aie.approvals import ApprovalChannel
-from aie.config import Config, nearest
+from aie.config import Config
 from aie.connections import Connection, Inspection
 from aie.events import EventTypeSpec
+from aie.plugins.compatibility import refuse_other_version
 from aie.plugins.discovery import Found
 from aie.plugins.guard import BrokenPluginError, discard, guarded
+from aie.plugins.local_file import LocalFile
 from aie.plugins.offers import checked_offers
 from aie.plugins.plugin import Plugin
 from aie.plugins.settings import checked_settings
 from aie.records import AuditSink
 from aie.sources import EventSource
+from aie.spelling import nearest
 
 T = TypeVar("T")
 
@@ -48,8 +51,13 @@ def import_entry_point(found: Found) -> Any:
 
 
 def load_plugin(name: str, found: object, config: Config) -> Plugin:
-    """The plugin behind ``found``, an entry point or, handed over by the program, the object itself."""
-    thing = import_entry_point(found) if isinstance(found, Found) else found
+    """The plugin behind ``found``: an entry point, a file or, handed over by the program, the object itself."""
+    thing, package = found, ""
+    if isinstance(found, Found):
+        thing, package = import_entry_point(found), found.package
+    elif isinstance(found, LocalFile):
+        thing = guarded("importing it", found.module)
+    refuse_other_version(thing, package)
     hooks = guarded("reading its hooks", read_hooks, name, thing)
     model = _settings_model(hooks)
     settings = checked_settings(name, model, config)

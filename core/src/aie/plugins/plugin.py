@@ -49,6 +49,7 @@ class PluginInfo:
     hint: str = ""
     adds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     traceback_text: str = field(default="", repr=False)
+    publisher: str = ""  # who made it, by what its package says of itself
 
 
 @dataclass(frozen=True, slots=True)

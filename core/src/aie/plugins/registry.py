@@ -8,20 +8,20 @@ from types import MappingProxyType
 
 from aie.approvals import ApprovalChannel
 from aie.catalogue import Catalogue
-from aie.config import CORE, Config, nearest
+from aie.config import Config
 from aie.connections import Connection, Inspection
 from aie.errors import NotFoundError
 from aie.events import EventTypeSpec
+from aie.plugin_tables import CORE
 from aie.plugins.advice import missing_action, unusable
-from aie.plugins.discovery import PLUGINS_GROUP, Found, discover, each_name
+from aie.plugins.discovery import PLUGINS_GROUP
 from aie.plugins.guard import BrokenPluginError
 from aie.plugins.loading import load_plugin
-from aie.plugins.offers import NAME
 from aie.plugins.plugin import BoundHandler, Offer, Plugin, PluginInfo, PluginState
+from aie.plugins.survey import survey
 from aie.records import AuditSink
 from aie.sources import EventSource
-
-_PROGRAM = "the program itself"  # the origin of plugins that were handed over, not installed
+from aie.spelling import nearest
 
 
 class Registry:
@@ -44,7 +44,7 @@ class Registry:
     @classmethod
     def discover(cls, config: Config, *, extra: Mapping[str, object] = MappingProxyType({})) -> Registry:
         """Who is there, without importing anything: no plugin is more than "found"."""
-        return cls(config, [info for info, _ in _survey(config, extra)])
+        return cls(config, [info for info, _ in survey(config, extra)])
 
     @classmethod
     def load(
@@ -55,7 +55,7 @@ class Registry:
         ``extra`` has plugins the program hands over, by name; each takes the place of an installed one.
         """
         infos, plugins = [], []
-        for info, found in _survey(config, extra):
+        for info, found in survey(config, extra):
             if info.state is not PluginState.FOUND or (only is not None and info.name not in only):
                 infos.append(info)
                 continue
@@ -82,7 +82,7 @@ class Registry:
     def _absent(self, name: str) -> str:
         """The next step when no installed plugin has the name."""
         if package := Catalogue.load().plugins.get(name):
-            return f"pip install {package}"
+            return f"aie plugins install {package}"
         near = nearest(name, self._infos)
         return f"did you mean {near!r}?" if near else "aie plugins list shows what is installed"
 
@@ -172,38 +172,8 @@ class Registry:
                 yield f"{place} names a plugin that is not installed: {self._absent(name)}"
 
 
-def _survey(config: Config, extra: Mapping[str, object]) -> list[tuple[PluginInfo, object]]:
-    """Every plugin by its metadata, core first, each with what has to be loaded for it."""
-    survey: list[tuple[PluginInfo, object]] = []
-    for name, thing in extra.items():
-        state = PluginState.OFF if name in config.disabled else PluginState.FOUND
-        survey.append((PluginInfo(name, "", "", _PROGRAM, state), thing))
-    for name, claims in each_name(discover(PLUGINS_GROUP)):
-        if name not in extra:
-            survey.extend((_info(found, claims, config), found) for found in claims)
-    return sorted(survey, key=lambda pair: (pair[0].name != CORE, pair[0].name))
-
-
-def _info(found: Found, claims: tuple[Found, ...], config: Config) -> PluginInfo:
-    info = PluginInfo(found.name, found.package, found.version, found.origin, PluginState.FOUND)
-    if found.name in config.disabled:
-        hint = "take it out of that list to use it"
-        reason = "aie.toml has it in [plugins] disabled"
-        return dataclasses.replace(info, state=PluginState.OFF, reason=reason, hint=hint)
-    if len(claims) > 1:
-        packages = " and ".join(f"{claim.package} {claim.version}".strip() for claim in claims)
-        reason = f"{len(claims)} packages offer a plugin named {found.name!r}: {packages}"
-        hint = f"uninstall one of them: pip uninstall {claims[-1].package}"
-        return dataclasses.replace(info, state=PluginState.BROKEN, reason=reason, hint=hint)
-    if not NAME.fullmatch(found.name) or found.name == "disabled":
-        reason = f"{found.name!r} cannot be the name of a plugin"
-        hint = "its author names the entry point with lower-case letters, digits and underscores"
-        return dataclasses.replace(info, state=PluginState.BROKEN, reason=reason, hint=hint)
-    return info
-
-
 def _broken(info: PluginInfo, error: BrokenPluginError) -> PluginInfo:
-    again = f"install it again: pip install --force-reinstall {info.package}; " if info.package else ""
+    again = f"look for a newer one: aie plugins install --upgrade {info.package}; " if info.package else ""
     return dataclasses.replace(
         info,
         state=PluginState.BROKEN,

@@ -8,8 +8,10 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
-from aie.config import FILE_NAME, Config, nearest
+from aie.config import Config
+from aie.config_file import FILE_NAME
 from aie.plugins.guard import BrokenPluginError, guarded, one_line
+from aie.spelling import nearest
 
 _SECRET_NAME = re.compile(r"pass|pwd|token|secret|authorization|cookie|credential|api[-_]?key", re.IGNORECASE)
 

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
-from aie.config import nearest
 from aie.errors import AieError, ConfigError, ParameterError
+from aie.spelling import nearest
 from aie_calendar.house import House
 from aie_calendar.ics_folder import IcsFolder
 from aie_calendar.ics_url import IcsUrl

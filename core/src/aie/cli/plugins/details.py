@@ -8,8 +8,8 @@ from pydantic import SecretBytes, SecretStr
 
 from aie.approvals import ApprovalChannel
 from aie.cli.plugins.fields import fields_of
-from aie.config import CORE
 from aie.connections import Connection
+from aie.plugin_tables import CORE
 from aie.plugins.plugin import Plugin, PluginInfo
 from aie.records import AuditSink
 from aie.touches import Touches
@@ -31,6 +31,7 @@ def info_record(info: PluginInfo) -> dict[str, Any]:
         "package": info.package,
         "version": info.version,
         "origin": info.origin,
+        "publisher": info.publisher,
         "state": str(info.state),
         "reason": info.reason,
         "hint": info.hint,

@@ -47,6 +47,7 @@ def _head(info: PluginInfo) -> list[str]:
     lines = wrapped(f"{info.name}: {package}" if package else info.name)
     lines += labelled("State", info.state)
     lines += labelled("From", info.origin)
+    lines += labelled("Publisher", f"{info.publisher}, as the package says") if info.publisher else []
     if info.reason:
         lines += labelled("Why" if info.state is not PluginState.OK else "Note", info.reason)
         lines += labelled("Next", info.hint) if info.hint else []
