@@ -9,8 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from aie.actions import ActionHandler
-from aie.config import CORE
 from aie.events import EventType
+from aie.plugin_tables import CORE
 from aie.plugins.offers import NAME
 from aie.testing.findings import Findings, NotTriedError, ViolationError, listed
 from aie.testing.offered import Offered

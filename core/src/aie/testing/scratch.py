@@ -8,8 +8,10 @@ from typing import Any
 
 import tomlkit
 
-from aie.config import CORE, FILE_NAME, Config
+from aie.config import Config
+from aie.config_file import FILE_NAME
 from aie.errors import PluginError
+from aie.plugin_tables import CORE
 from aie.plugins import PLUGINS_GROUP, PluginState, Registry, discover
 
 ENVIRONMENT = {"AIE_KEYRING": "off"}  # the whole of it: a test does not depend on the variables of whoever runs it

@@ -6,6 +6,7 @@ import rich_click as click
 
 from aie.cli.anywhere import config_anywhere
 from aie.cli.plugins.list import list_plugins
+from aie.cli.plugins.new import new_plugin
 from aie.cli.plugins.show import show_plugin
 from aie.plugins.discovery import PLUGINS_GROUP, discover
 from aie.plugins.registry import Registry
@@ -16,7 +17,7 @@ def command() -> None:
     """What is installed, and what it adds."""
 
 
-for each in (list_plugins, show_plugin):
+for each in (list_plugins, show_plugin, new_plugin):
     command.add_command(each)
 
 
