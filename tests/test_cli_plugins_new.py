@@ -86,7 +86,7 @@ def test_every_name_in_it_is_derived_from_the_plugin_s() -> None:
         'my_crm = "aie_my_crm.plugin"',
         "class MyCrmSettings(BaseModel):",
         "class PostToMyCrm(BaseModel):",
-        "class MyCrmServer:",
+        
         "AIE_MY_CRM__TOKEN",
         "https://my-crm.example/",
         "My crm for aie",
