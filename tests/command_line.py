@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,14 @@ class Ran:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """``aie`` in a folder, with a state folder and (to install test plugins into) a site folder beside it."""
+    """``aie`` in a folder, with a state folder and (to install test plugins into) a site folder beside it.
+
+    ``python`` is the interpreter it runs in; ``more_env`` goes over its environment.
+    """
 
     vault: Path
+    python: str = sys.executable
+    more_env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def site(self) -> Path:
@@ -44,11 +50,12 @@ class CommandLine:
             "AIE_TIMEZONE": "Europe/Berlin",
             "PYTHONPATH": str(self.site),
             "COLUMNS": "80",
+            **self.more_env,
         }
 
     def __call__(self, *arguments: str, folder: Path | None = None) -> Ran:
         done = subprocess.run(
-            [sys.executable, "-m", "aie", *arguments],
+            [self.python, "-m", "aie", *arguments],
             cwd=folder or self.vault,
             env=self.env,
             capture_output=True,
@@ -62,7 +69,7 @@ class CommandLine:
     def start(self) -> subprocess.Popen[str]:
         """``aie start``, once it is at work."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "aie", "start"],
+            [self.python, "-m", "aie", "start"],
             cwd=self.vault,
             env=self.env,
             stdout=subprocess.PIPE,

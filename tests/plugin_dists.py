@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import textwrap
+import zipfile
 from pathlib import Path
 
 GOOD = textwrap.dedent("""
@@ -54,3 +57,30 @@ def write_dist(
     )
     (info / "entry_points.txt").write_text(f"[{group}]\n{plugin} = {entry_point or module}\n", encoding="utf-8")
     return info
+
+
+def write_wheel(
+    folder: Path, package: str, source: str, *, version: str = "1.0", plugin: str | None = None, metadata: str = ""
+) -> Path:
+    """The same package as :func:`write_dist` writes, as a wheel that an installer takes. ``plugin`` "" is none."""
+    module = package.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    files = {
+        f"{module}.py": textwrap.dedent(source),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n{metadata}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if plugin != "":
+        files[f"{info}/entry_points.txt"] = f"[aie.plugins]\n{plugin or module.removeprefix('aie_')} = {module}\n"
+    record = [f"{name},sha256={_digest(text)},{len(text.encode())}" for name, text in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"{module}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return wheel
+
+
+def _digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

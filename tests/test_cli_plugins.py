@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,114 @@ def test_the_command_of_a_broken_plugin_says_why(aie: CommandLine) -> None:
         1,
         "Error: the plugin 'sulky' is broken: importing it raised ValueError: bad day",
     )
+
+
+def test_the_help_has_every_command(aie: CommandLine) -> None:
+    ran = aie("plugins", "--help")
+    words = [line.split()[1] for line in ran.out.splitlines() if line.startswith("│ ") and line[2] != " "]
+    assert (ran.code, words[-7:]) == (0, ["list", "show", "check", "install", "remove", "enable", "disable"])
+
+
+# --- enable and disable -------------------------------------------------------------------------------------------
+
+TOML = """\
+# my settings
+timezone = "Europe/Berlin"   # where I am
+
+[plugins]
+disabled = [
+    "idle",  # for now
+]
+
+[plugins.vault]
+watch = ["Inbox"]
+"""
+
+
+def test_a_plugin_is_turned_off_and_on_and_the_file_keeps_its_comments(aie: CommandLine) -> None:
+    write_dist(aie.site, "aie-greeter", GOOD)
+    write_dist(aie.site, "aie-idle", GOOD)
+    settings = aie.vault / "aie.toml"
+    settings.write_text(TOML)
+    off = aie("plugins", "disable", "greeter")
+    assert (off.code, off.out) == (
+        0,
+        "greeter is off.\nAn aie start that is running keeps what it has loaded: end it and start it again.\n",
+    )
+    assert settings.read_text() == TOML.replace('"idle",  # for now\n', '"idle",  # for now\n    "greeter",\n')
+    (listed,) = [each for each in aie("plugins", "list", "--json").records if each["name"] == "greeter"]
+    assert (listed["state"], listed["reason"]) == ("off", "aie.toml has it in [plugins] disabled")
+    assert aie("plugins", "disable", "greeter").out == "greeter is off already.\n"
+    on = aie("plugins", "enable", "greeter", "--json")
+    assert (on.code, by_name(on.records)["greeter"]["state"]) == (0, "ok")
+    assert settings.read_text() == TOML
+    assert aie("plugins", "enable", "greeter").out == "greeter is not turned off.\n"
+
+
+def test_a_vault_without_the_table_gets_one(aie: CommandLine) -> None:
+    write_dist(aie.site, "aie-greeter", GOOD)
+    assert aie("plugins", "disable", "greeter").code == 0
+    assert (aie.vault / "aie.toml").read_text() == '[plugins]\ndisabled = ["greeter"]\n'
+
+
+def test_a_plugin_that_is_on_again_and_cannot_be_used_says_why(aie: CommandLine) -> None:
+    write_dist(aie.site, "aie-sulky", "raise ValueError('bad day')")
+    write_dist(aie.site, "aie-greeter", GOOD)
+    (aie.vault / "aie.toml").write_text('[plugins]\ndisabled = ["sulky", "greeter"]\nallow = ["vault", "sulky"]\n')
+    sulky, greeter = aie("plugins", "enable", "sulky"), aie("plugins", "enable", "greeter")
+    assert (sulky.code, greeter.code) == (1, 1)
+    assert sulky.out.splitlines()[:2] == ["sulky is on again.", "  Why        importing it raised ValueError: bad day"]
+    assert greeter.out.splitlines()[1].startswith("  Why        aie.toml does not allow it: neither 'greeter' nor ")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "error"),
+    [
+        ("disable", "core", "the plugin 'core' cannot be turned off"),
+        ("disable", "vaul", "no plugin named 'vaul' is installed"),
+        ("enable", "vaul", "no plugin named 'vaul' is installed"),
+    ],
+)
+def test_what_cannot_be_switched_is_an_error_and_the_file_stays(
+    aie: CommandLine, command: str, name: str, error: str
+) -> None:
+    ran = aie("plugins", command, name, "--json")
+    assert (ran.code, ran.records[0]["error"]) == (1, error)
+    assert (aie.vault / "aie.toml").read_text() == ""
+
+
+# --- check --------------------------------------------------------------------------------------------------------
+
+
+def test_a_plugin_is_held_to_the_contract_with_the_settings_of_the_vault(aie: CommandLine) -> None:
+    write_dist(aie.site, "aie-shop", RICH)
+    good, bad = aie("plugins", "check", "vault"), aie("plugins", "check", "shop")
+    assert (good.code, good.out.splitlines()[0].endswith("went well, 0 did not")) == (0, True)
+    assert (bad.code, bad.err) == (1, "")
+    assert "example: action order\n  Why        it has no example\n  Next       give it parameters" in bad.out
+    records = aie("plugins", "check", "shop", "--json").records
+    assert {
+        "plugin": "shop",
+        "check": "example",
+        "subject": "action order",
+        "outcome": "failed",
+        "message": "it has no example",
+    } in [{key: value for key, value in record.items() if key != "hint"} for record in records]
+
+
+def test_a_plugin_that_is_one_file_is_checked_as_well_and_has_a_command(aie: CommandLine) -> None:
+    (aie.vault / "shop.py").write_text(textwrap.dedent(RICH))
+    (aie.vault / "aie.toml").write_text('[plugins]\nfiles = { shop = "shop.py" }\n')
+    ran = aie("plugins", "check", "shop")
+    assert (ran.code, "example: action order\n" in ran.out) == (1, True)
+    assert aie("shop", "hello").out == "shop says hello\n"
+
+
+def test_what_cannot_be_used_cannot_be_checked(aie: CommandLine) -> None:
+    write_dist(aie.site, "aie-greeter", GOOD)
+    (aie.vault / "aie.toml").write_text('[plugins]\ndisabled = ["greeter"]\n')
+    off, absent = aie("plugins", "check", "greeter", "--json"), aie("plugins", "check", "greet", "--json")
+    assert [(ran.code, ran.records[0]["error"]) for ran in (off, absent)] == [
+        (1, "the plugin 'greeter' is turned off: aie.toml has it in [plugins] disabled"),
+        (1, "no plugin named 'greet' is installed"),
+    ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from aie import ActionContext, ActionHandler, AsyncOrchestrator, Event, UncertainError, hookimpl, schema
+from aie import ActionContext, ActionHandler, AsyncOrchestrator, Event, hookimpl, schema
+from aie.errors import UncertainError
 from aie.journal import Batch, Journal
 from tests.stand_ins import Free, make_vault, workflow
 

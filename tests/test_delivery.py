@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aie import AsyncOrchestrator, AuditSink, Event, hookimpl
+from aie import AsyncOrchestrator, Event, hookimpl
 from aie.delivery import BATCH_SIZE
-from aie.records import AuditRecord, SinkContext
+from aie.records import AuditRecord, AuditSink, SinkContext
 from tests.stand_ins import make_vault, workflow
 
 NOTE = {"action_type": "create_file", "parameters": {"path": "Out/{{ run.run_id }}.md", "content": "x"}}

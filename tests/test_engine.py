@@ -13,18 +13,9 @@ from typing import Any
 
 import pytest
 
-from aie import (
-    ActionContext,
-    ActionHandler,
-    AsyncOrchestrator,
-    Effect,
-    Event,
-    Outcome,
-    RetryableError,
-    UncertainError,
-    hookimpl,
-)
-from aie.errors import BusyError, EventError, NotFoundError, PluginError
+from aie import ActionContext, ActionHandler, AsyncOrchestrator, Effect, Event, RetryableError, hookimpl
+from aie.actions import Outcome
+from aie.errors import BusyError, EventError, NotFoundError, PluginError, UncertainError
 from aie.history import RunRow
 from aie.run import RunStatus
 from tests.stand_ins import MONDAY, ManualClock, Outbox, Scripted, SendEmail, Services, make_vault, workflow

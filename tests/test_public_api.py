@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -33,11 +34,35 @@ def invoice(event_id: str = "evt_001") -> Event:
 
 def test_the_public_names_are_these() -> None:
     assert aie.__all__ == [
-        "ActionContext", "ActionError", "ActionHandler", "ApprovalChannel", "AsyncOrchestrator", "AuditSink", "Effect",
-        "Event", "EventSource", "EventType", "EventTypeSpec", "LookUp", "Outcome", "RetryableError", "UncertainError",
-        "WorkflowOrchestrator", "hookimpl",
+        "ActionContext", "ActionError", "ActionHandler", "AsyncOrchestrator", "Effect", "Event", "EventSource",
+        "EventType", "EventTypeSpec", "LookUp", "RetryableError", "WorkflowOrchestrator", "hookimpl",
     ]  # fmt: skip
     assert all(getattr(aie, name) is not None for name in aie.__all__)
+
+
+@pytest.mark.parametrize(
+    ("name", "now"),
+    [
+        ("ApprovalChannel", "aie.approvals"),
+        ("AuditSink", "aie.records"),
+        ("Outcome", "aie.actions"),
+        ("UncertainError", "aie.errors"),
+    ],
+)
+def test_a_name_that_moved_can_still_be_had_for_a_release_with_a_warning_that_says_where_it_is(
+    name: str, now: str
+) -> None:
+    with pytest.warns(DeprecationWarning) as warned:
+        found = getattr(aie, name)
+    assert found is getattr(importlib.import_module(now), name)
+    (warning,) = warned
+    assert str(warning.message) == f"aie.{name} goes with release 0.2: import it from {now}"
+    assert warning.filename == __file__
+
+
+def test_what_never_was_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'aie' has no attribute 'Nonsense'"):
+        _ = aie.Nonsense
 
 
 def test_importing_aie_imports_nothing_heavy() -> None:

@@ -5,136 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from aie import ActionContext, ActionHandler, Effect, Event, EventSource, EventTypeSpec, LookUp, hookimpl
-from aie.connections import Connection, Finding, Level
+from aie import ActionContext, Event, LookUp, hookimpl
+from aie.connections import Finding
 from aie.errors import ActionError, NotFoundError
 from aie.testing import Home, Report, contract, examine
-
-SECRET = "xoxb-very-secret"
-
-
-class Post(BaseModel):
-    """A message."""
-
-    model_config = ConfigDict(extra="forbid")
-    text: str = Field(description="what it says")
-
-
-class Posted(BaseModel):
-    """The message as it stands."""
-
-    number: int = Field(description="which one it is")
-
-
-@dataclass
-class Board:
-    """The service: a board of messages, in this process."""
-
-    posts: dict[str, str] = field(default_factory=dict)
-    held: bool = False
-
-    async def post(self, key: str, text: str, token: str | None) -> int:
-        while self.held:
-            await asyncio.sleep(0.01)
-        if token != SECRET:
-            raise ActionError("the board does not know this token")
-        self.posts.setdefault(key, text)
-        return list(self.posts).index(key) + 1
-
-    def state(self) -> dict[str, Any]:
-        return {"posts": list(self.posts.values())}
-
-    @contextlib.contextmanager
-    def stalled(self) -> Iterator[None]:
-        self.held = True
-        yield
-        self.held = False
-
-
-BOARD = Board()
-
-
-async def post(params: Post, context: ActionContext) -> dict[str, Any]:
-    return {"number": await BOARD.post(context.idempotency_key, params.text, context.credentials.get("token"))}
-
-
-async def look_up(params: Post, context: ActionContext) -> LookUp:
-    return LookUp(context.idempotency_key in BOARD.posts)
-
-
-async def watch(context: Any) -> None:
-    seen = context.cursor or 0
-    while True:
-        new = list(BOARD.posts.values())[seen:]
-        events = [Event("board_message", "", {"text": text}, event_id=f"m{seen + at}") for at, text in enumerate(new)]
-        seen += len(new)
-        await context.emit(events, cursor=seen)
-        await context.clock.sleep(60)
-
-
-async def connect(desk: Any) -> None:
-    """Nothing to ask."""
-
-
-async def check(context: Any) -> list[Finding]:
-    return [Finding(Level.OK, "the board answers")]
-
-
-HANDLER = ActionHandler(
-    name="post_message",
-    params=Post,
-    run=post,
-    summary="post a message",
-    result=Posted,
-    example={"text": "Hello"},
-    effect=Effect.EXTERNAL,
-    repeatable=True,
-    look_up=look_up,
-    preview=lambda params, context: f"> {params.text}",
-)
-SOURCE = EventSource(name="board.messages", event_types=("board_message",), run=watch, summary="new messages")
-EVENT_TYPE = EventTypeSpec("board_message", Post, {"text": "Hello"}, "A message was posted")
-CONNECTION = Connection(name="board", connect=connect, check=check, summary="your board")
-
-
-@dataclass
-class Plugin:
-    """A plugin that offers these."""
-
-    handlers: Any = (HANDLER,)
-    sources: Any = (SOURCE,)
-    event_types: Any = (EVENT_TYPE,)
-    connections: Any = (CONNECTION,)
-    model: Any = None
-    asked: Any = lambda: None  # called whenever a hook is
-
-    @hookimpl
-    def aie_action_handlers(self, settings: Any) -> Any:
-        self.asked()
-        return self.handlers
-
-    @hookimpl
-    def aie_event_sources(self, settings: Any) -> Any:
-        return self.sources
-
-    @hookimpl
-    def aie_event_types(self) -> Any:
-        return self.event_types
-
-    @hookimpl
-    def aie_connections(self, settings: Any) -> Any:
-        return self.connections
+from tests.board import BOARD, CONNECTION, EVENT_TYPE, HANDLER, SECRET, SOURCE, Plugin, Post, post
 
 
 def examined(plugin: object, **more: Any) -> Report:
@@ -187,8 +73,8 @@ def test_a_plugin_that_is_as_it_should_be_passes_with_every_check_tried():
         ("descriptions", "result of post_message", "ok"),
         ("names", "parameters of post_message", "ok"),
         ("example", "action post_message", "ok"),
-        ("dry run", "action post_message", "ok"),
         ("look-up", "action post_message, before it was carried out", "ok"),
+        ("dry run", "action post_message", "ok"),
         ("result", "action post_message", "ok"),
         ("look-up", "action post_message, after it was carried out", "ok"),
         ("repeat", "action post_message", "ok"),
@@ -281,7 +167,7 @@ def test_a_module_that_imports_fast_and_does_nothing_else_passes(module: Any):
 
 
 def test_importing_that_takes_long_is_caught(module: Any):
-    slow = "import time\nend = time.process_time() + 4\nwhile time.process_time() < end: pass\n"
+    slow = "import time\nend = time.process_time() * 6\nwhile time.process_time() < end: pass\n"
     text = f"import os\nif 'BOARD_FAST' not in os.environ:\n    exec({slow!r})\n{EMPTY}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BOARD_FAST", "1")
@@ -330,8 +216,6 @@ def test_a_hook_that_does_more_than_answer_is_caught(touch: Any, words: str):
 
 def test_a_hook_that_connects_somewhere_is_caught():
     def knock() -> None:
-        import socket
-
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", 9), timeout=1).close()
 
@@ -523,7 +407,7 @@ def test_a_result_that_is_not_json_is_caught():
             "result",
             "action post_message",
             "it fails against the stand-in: board.post_message did its work, but what it returned is not data: "
-            "result: number is a set, which is not JSON data",
+            "result: number is of type set, which is not JSON data",
             "correct its example, or say with params=… what to try it with",
         ),
     ]
@@ -590,14 +474,19 @@ def test_a_repeat_that_does_it_twice_is_caught():
     ]
 
 
-def test_a_look_up_that_is_wrong_is_caught():
+def test_a_look_up_that_is_wrong_or_meddles_is_caught():
     async def always(params: Post, context: ActionContext) -> LookUp:
         return LookUp(True)
 
     async def never(params: Post, context: ActionContext) -> LookUp:
         return LookUp(False)
 
-    found = [said(examined(action(look_up=wrong), stalled=None)) for wrong in (always, never)]
+    async def meddling(params: Post, context: ActionContext) -> LookUp:
+        there = context.idempotency_key in BOARD.posts
+        BOARD.posts["looked"] = "looked"
+        return LookUp(there)
+
+    found = [said(examined(action(look_up=wrong), stalled=None)) for wrong in (always, never, meddling)]
     assert found == [
         [
             (
@@ -615,6 +504,14 @@ def test_a_look_up_that_is_wrong_is_caught():
                 "let it look for what the attempt with this idempotency key left; aie would do it again",
             )
         ],
+        [
+            (
+                "look-up",
+                "action post_message, before it was carried out",
+                "look_up changes something, and does not say so: posts has 1 entries, and had 0",
+                "let it look only",
+            )
+        ],
     ]
 
 
@@ -627,7 +524,7 @@ def test_a_secret_in_a_log_line_or_an_error_is_caught():
         return await post(params, context)
 
     found = said(examined(action(run=tells), stalled=None))
-    hint = "leave it out of texts; mind that errors of a service or a library may quote it"
+    hint = "leave it out of every text; what a service or a library says may quote it"
     assert found == [
         ("secrets", "action post_message", "the secret 'token' stands in the log", hint),
         (
@@ -653,7 +550,7 @@ def test_an_action_that_outlives_its_timeout_is_caught():
         "action post_message",
         "be async, and let CancelledError through; or give context.timeout_s to whatever waits for the service",
     )
-    assert message.startswith("with a timeout of 1 s it is still at work after 2.")
+    assert message.startswith("with a timeout of 0.5 s it is still at work after 1.")
     assert ("cancellation", "a plain function runs in a thread, which nobody can cancel") in [
         (check.name, check.message) for check in report.not_tried
     ]

@@ -25,17 +25,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aie import (
-    ActionContext,
-    ActionHandler,
-    Effect,
-    Event,
-    EventSource,
-    LookUp,
-    RetryableError,
-    UncertainError,
-    hookimpl,
-)
+from aie import ActionContext, ActionHandler, Effect, Event, EventSource, LookUp, RetryableError, hookimpl
+from aie.errors import UncertainError
 from aie.plain import digest
 from aie.sources import SourceContext
 from tests.crash.points import Points

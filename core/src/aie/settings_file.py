@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,40 @@ from aie.files import Files
 
 def keep_settings(vault: Path, plugin: str, values: Mapping[str, Any]) -> None:
     """Set keys of ``[plugins.NAME]``; a nested mapping is a table of its own, None takes a key away."""
+
+    def change(document: Any) -> None:
+        plugins = _table(document, "plugins", is_super=True)
+        _update(_table(plugins, plugin), values)
+
+    what = f"the settings of {plugin} cannot be written"
+    _rewrite(vault, change, what, f"put them into [plugins.{plugin}] yourself: {_plain(values)}")
+
+
+def switch_plugin(vault: Path, plugin: str, *, on: bool) -> None:
+    """Take a plugin out of ``[plugins] disabled``, or put it there."""
+
+    def change(document: Any) -> None:
+        plugins = _table(document, "plugins", is_super=True)
+        names = plugins.setdefault("disabled", tomlkit.array())
+        if on:
+            while plugin in names:
+                names.remove(plugin)
+        elif plugin not in names:
+            names.append(plugin)
+
+    hint = f"{'take it out of' if on else 'put it into'} the list disabled in [plugins] yourself"
+    _rewrite(vault, change, f"the plugin {plugin} cannot be turned {'on' if on else 'off'}", hint)
+
+
+def _rewrite(vault: Path, change: Callable[[Any], None], what: str, hint: str) -> None:
     path = vault / FILE_NAME
     text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
     try:
         document = tomlkit.parse(text)
-        plugins = _table(document, "plugins", is_super=True)
-        _update(_table(plugins, plugin), values)
+        change(document)
         new = tomlkit.dumps(document)
     except (TOMLKitError, TypeError) as error:
-        raise ConfigError(
-            f"the settings of {plugin} cannot be written: {error}",
-            where=str(path),
-            hint=f"put them into [plugins.{plugin}] yourself: {_plain(values)}",
-        ) from None
+        raise ConfigError(f"{what}: {error}", where=str(path), hint=hint) from None
     if new != text:
         Files().write(path, new.encode())
 

@@ -8,5 +8,17 @@ from aie.testing.contract import contract, examine
 from aie.testing.home import Home
 from aie.testing.report import Check, Report, Result
 from aie.testing.runs import RunView, StepView
+from aie.testing.silence import silent_port
 
-__all__ = ["Check", "FakeClock", "Home", "Report", "Result", "RunView", "StepView", "contract", "examine"]
+__all__ = [
+    "Check",
+    "FakeClock",
+    "Home",
+    "Report",
+    "Result",
+    "RunView",
+    "StepView",
+    "contract",
+    "examine",
+    "silent_port",
+]

@@ -16,6 +16,7 @@ from aie.plain import Json
 from aie.testing.evidence import changed_files, contents, difference
 from aie.testing.findings import NotTriedError, ViolationError
 from aie.testing.home import Home
+from aie.testing.runs import NOTHING
 
 Stalled = Callable[[], AbstractContextManager[object]]
 
@@ -35,19 +36,29 @@ class Bench:
     news: Mapping[str, Callable[[Home], object]]
 
     @contextlib.contextmanager
-    def home(self) -> Iterator[Home]:
-        """A new one, prepared."""
+    def home(self, changes: Mapping[str, Any] = NOTHING) -> Iterator[Home]:
+        """A new one, prepared; ``changes`` are settings that are different in it."""
+        settings = {**self.settings, **changes}
         with (
             tempfile.TemporaryDirectory(prefix="aie-", ignore_cleanup_errors=True) as folder,
             Home(
                 Path(folder),
                 self.plugins,
-                settings={self.name: self.settings} if self.settings else {},
+                settings={self.name: settings} if settings else {},
                 credentials={self.name: self.credentials} if self.credentials else {},
             ) as home,
         ):
             if self.prepare is not None:
                 self.prepare(home)
+            yield home
+
+    @contextlib.contextmanager
+    def elsewhere(self, home: Home, changes: object) -> Iterator[Home]:
+        """A new home with these settings, if they are settings; otherwise the same."""
+        if isinstance(changes, Mapping):
+            with self.home(changes) as other:
+                yield other
+        else:
             yield home
 
     def params_of(self, handler: ActionHandler, home: Home) -> Mapping[str, Json]:

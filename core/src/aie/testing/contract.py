@@ -67,7 +67,8 @@ def examine(
     Without ``state`` nothing of the plugin is carried out but its hooks. With it every action is tried with its example
     against the stand-in of the service that the settings lead to: ``state`` gives what that stand-in has, as plain
     data, so that it can be seen that nothing was touched, or nothing twice. ``stalled`` makes a context in which the
-    stand-in takes connections and never answers. ``prepare`` is called with each new Home, before anything is tried in
+    stand-in takes connections and never answers, or that gives settings which lead to where nobody does: see
+    :func:`silent_port`. ``prepare`` is called with each new Home, before anything is tried in
     it, and ``params`` has, by action, what to try it with instead of its example: a function that makes what the
     parameters name, in the stand-in or the vault, and gives them. ``news`` has, by source, what makes something happen
     that the source should tell of; it is called after the source has looked for the first time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,14 +20,17 @@ from aie.plain import Json, dumps
 from aie.templates import TemplateCompiler
 from aie.testing.attempts import Attempt, Ear, attempt
 from aie.testing.bench import Bench, Stalled
-from aie.testing.evidence import overheard, refuse_secrets
+from aie.testing.evidence import changed_files, contents, difference, overheard, refuse_secrets
 from aie.testing.findings import Findings, NotTriedError, ViolationError, said
 from aie.testing.home import Home
 from aie.workflow import parse_workflow
 
-TIMEOUT_S = 1.0  # what a step that meets a stalled service is given
+TIMEOUT_S = 0.5  # what a step that meets a stalled service is given
 SETTLE_S = 0.3  # until an action that is about to be cancelled waits for the service
 LEAST_S = 0.1  # what ends faster has waited for nobody
+
+LOOK = "let it look for what the attempt with this idempotency key left"
+Work = Callable[[Bench, ActionHandler, Home, Mapping[str, Json]], Coroutine[Any, Any, None]]
 
 SAFE = "look first what is there, by the idempotency key or by what the parameters name; or say repeatable=False"
 
@@ -35,12 +38,13 @@ SAFE = "look first what is there, by the idempotency key or by what the paramete
 def try_action(bench: Bench, handler: ActionHandler, findings: Findings) -> None:
     """All that can be tried of it; each in a home of its own where one would disturb the other."""
     subject = f"action {handler.name}"
+    if handler.look_up is not None:
+        _look_up_before(bench, handler, findings)
     with bench.home() as home, overheard() as lines:
         trial = _Trial(bench, home, handler, findings, subject)
         if not trial.begin():
             return
         trial.dry_run()
-        trial.look_up_before()
         trial.carry_out()
         trial.look_up_after()
         trial.repeat()
@@ -98,18 +102,6 @@ class _Trial:
                 if planned.plan not in ("run", "skip"):
                     raise ViolationError(f"a dry run says {planned.plan}: {planned.reason}", planned.hint)
 
-    def look_up_before(self) -> None:
-        if self.handler.look_up is None:
-            return
-        with self.findings.check("look-up", f"{self.subject}, before it was carried out"):
-            with self.bench.unchanged(self.home, "looking", "let look_up look, and change nothing"):
-                found = self.home.look_up(self.name, self.params, **self.more)
-            if found.happened:
-                raise ViolationError(
-                    "look_up says that it happened, and it did not",
-                    "let it look for what the attempt with this idempotency key left",
-                )
-
     def look_up_after(self) -> None:
         if self.handler.look_up is None or not self.done:
             return
@@ -119,8 +111,7 @@ class _Trial:
                 raise NotTriedError("look_up says that it cannot tell")
             if not found.happened:
                 raise ViolationError(
-                    "look_up says that it did not happen, and it did",
-                    "let it look for what the attempt with this idempotency key left; aie would do it again",
+                    "look_up says that it did not happen, and it did", f"{LOOK}; aie would do it again"
                 )
 
     def carry_out(self) -> None:
@@ -153,6 +144,21 @@ class _Trial:
                 raise ViolationError(f"a repeat with the same idempotency key fails: {error.get('error')}", SAFE)
 
 
+def _look_up_before(bench: Bench, handler: ActionHandler, findings: Findings) -> None:
+    """A look-up may see to it that it happens; what it says must be so afterwards in any case."""
+    subject = f"action {handler.name}, before it was carried out"
+    with findings.check("look-up", subject), bench.home() as home:
+        params = bench.params_of(handler, home)
+        more = approval(home) if handler.asks_first else {}
+        state, files = bench.state(), contents(home.vault)
+        found = home.look_up(f"{bench.name}.{handler.name}", params, idempotency_key="nobody's", attempt=2, **more)
+        changed = difference(state, bench.state()) or changed_files(files, contents(home.vault))
+        if found.happened and not changed:
+            raise ViolationError("look_up says that it happened, and it did not", LOOK)
+        if changed and not found.happened:
+            raise ViolationError(f"look_up changes something, and does not say so: {changed}", "let it look only")
+
+
 def _try_wrong_secrets(bench: Bench, handler: ActionHandler, findings: Findings, subject: str) -> None:
     with findings.check("secrets", subject), bench.home() as home:
         params = bench.params_of(handler, home)
@@ -167,24 +173,24 @@ def _try_wrong_secrets(bench: Bench, handler: ActionHandler, findings: Findings,
 
 def _try_stalled(bench: Bench, stalled: Stalled, handler: ActionHandler, findings: Findings) -> None:
     subject, awaits = f"action {handler.name}", inspect.iscoroutinefunction(handler.run)
-    with findings.check("timeout", subject), bench.home() as home:
-        params = bench.params_of(handler, home)
-        _meanwhile(stalled, home, _time_out(bench, handler, home, params))
-    with findings.check("cancellation", subject), bench.home() as home:
+    with findings.check("timeout", subject):
+        _meanwhile(bench, stalled, handler, _time_out)
+    with findings.check("cancellation", subject):
         if not awaits:
             raise NotTriedError("a plain function runs in a thread, which nobody can cancel")
-        params = bench.params_of(handler, home)
-        _meanwhile(stalled, home, _cancel(bench, handler, home, params))
+        _meanwhile(bench, stalled, handler, _cancel)
 
 
-def _meanwhile(stalled: Stalled, home: Home, work: Coroutine[Any, Any, None]) -> None:
+def _meanwhile(bench: Bench, stalled: Stalled, handler: ActionHandler, work: Work) -> None:
     """Do the work while the service is stalled. The context is left in peace, whatever came of it."""
     came: ViolationError | NotTriedError | None = None
-    with stalled():
-        try:
-            home.wait_for(work)
-        except (ViolationError, NotTriedError) as error:
-            came = error
+    with bench.home() as usual:
+        params = bench.params_of(handler, usual)
+        with stalled() as changes, bench.elsewhere(usual, changes) as home:
+            try:
+                home.wait_for(work(bench, handler, home, params if home is usual else bench.params_of(handler, home)))
+            except (ViolationError, NotTriedError) as error:
+                came = error
     if came is not None:
         raise came
 

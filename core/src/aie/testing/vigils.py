@@ -41,10 +41,10 @@ def try_source(bench: Bench, source: EventSource, findings: Findings) -> None:
         refuse_secrets(secrets, {"an event": texts, "the log": lines})
     if bench.stalled is None:
         return
-    with findings.check("cancellation", f"{subject}, with a stalled service"), bench.home() as home, bench.stalled():
+    with findings.check("cancellation", f"{subject}, with a stalled service"), bench.home() as usual:
         found = None
-        with contextlib.suppress(Exception):  # it may well fail: what counts is that it ends
-            found = home.watch(source.name, within_s=STALLED_S)
+        with bench.stalled() as changes, bench.elsewhere(usual, changes) as home, contextlib.suppress(Exception):
+            found = home.watch(source.name, within_s=STALLED_S)  # it may well fail: what counts is that it ends
         if found is not None:
             _refuse_staying(found)
 

@@ -155,6 +155,7 @@ def comment_on_linkedin(settings: LinkedinSettings) -> ActionHandler:
         params=CommentOnLinkedin,
         run=comment,
         summary="comment on a post on LinkedIn",
+        example={"post": "urn:li:share:7141138937766391808", "text": "Thank you all for coming!"},
         result=Commented,
         look_up=find_comment,
         note_kind="LINKEDIN_COMMENT",
@@ -172,6 +173,7 @@ def delete_linkedin_post(settings: LinkedinSettings) -> ActionHandler:
         params=DeleteLinkedinPost,
         run=delete,
         summary="delete a post from LinkedIn",
+        example={"post": "urn:li:share:7141138937766391808"},
         result=Deleted,
         repeatable=True,  # LinkedIn answers the same when the post is gone already
         note_kind="LINKEDIN_DELETE",

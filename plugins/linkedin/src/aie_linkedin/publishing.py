@@ -171,6 +171,7 @@ def post_to_linkedin(publisher: Publisher, settings: LinkedinSettings) -> Action
         params=PostToLinkedin,
         run=publisher.run,
         summary="publish a post on LinkedIn",
+        example={"content": "From March on we open at 8. #bakery", "visibility": "PUBLIC"},
         result=Posted,
         look_up=publisher.look_up,
         note_kind="LINKEDIN_POST",

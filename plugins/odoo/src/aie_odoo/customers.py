@@ -37,12 +37,12 @@ class FindCustomer(BaseModel):
 class Customer(BaseModel):
     """The customer; nothing but ``found: false`` when there is none, or several."""
 
-    found: bool
-    customer_id: int | None
-    customer_name: str | None
-    customer_email: str | None
+    found: bool = Field(description="whether there is exactly one")
+    customer_id: int | None = Field(description="their id in Odoo")
+    customer_name: str | None = Field(description="their name")
+    customer_email: str | None = Field(description="their e-mail address")
     matches: int = Field(description="how many fit")
-    link: str | None
+    link: str | None = Field(description="where a person opens it")
 
 
 class CreateCustomer(BaseModel):
@@ -141,6 +141,7 @@ def find_customer(odoo: Odoo) -> ActionHandler:
         run=Customers(odoo).find,
         result=Customer,
         summary="look up a customer in Odoo by id, address or name",
+        example={"email": "customer@example.com"},
         effect=Effect.NONE,
         repeatable=True,
         touches=odoo.settings.servers,
@@ -158,6 +159,7 @@ def create_customer(odoo: Odoo) -> ActionHandler:
         preview=_preview,
         result=Created,
         summary="make a new customer in Odoo, unless the address is known there",
+        example={"name": "Example Ltd", "email": "customer@example.com", "city": "Berlin"},
         note_kind="CUSTOMER",
         title_field="name",
         touches=odoo.settings.servers,

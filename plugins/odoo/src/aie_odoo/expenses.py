@@ -56,16 +56,16 @@ class RecordExpense(BaseModel):
 class Expense(BaseModel):
     """An expense as it stands in Odoo."""
 
-    expense_id: int
+    expense_id: int = Field(description="its id in Odoo")
     created: bool = Field(description="false when an earlier attempt had made it")
-    name: str
-    amount: int | float
-    currency: str
-    date: str | None
-    employee: str
-    employee_id: int | None
-    category: str | None
-    payment_mode: str
+    name: str = Field(description="what it was for")
+    amount: int | float = Field(description="the total, taxes included")
+    currency: str = Field(description="its code, such as EUR")
+    date: str | None = Field(description="when it was spent, YYYY-MM-DD")
+    employee: str = Field(description="who spent it; '' if nobody is named")
+    employee_id: int | None = Field(description="their id in Odoo")
+    category: str | None = Field(description="what kind of expense it is, as Odoo shows it")
+    payment_mode: str = Field(description="own_account: the employee gets it back; company_account: the company paid")
     state: str = Field(description="as this version of Odoo calls it: draft, submitted, approved, …")
     link: str = Field(description="where a person opens it")
 
@@ -176,6 +176,7 @@ def record_expense(odoo: Odoo) -> ActionHandler:
         facts=_facts,
         result=Expense,
         summary="record an expense in Odoo, with its receipt",
+        example={"name": "Team lunch", "amount": 62.5, "date": "2026-02-09", "product": "FOOD"},
         note_kind="EXPENSE",
         title_field="name",
         locked_fields=frozenset({"amount", "currency", "employee", "employee_id", "payment_mode", "receipt"}),

@@ -61,19 +61,19 @@ class CreateInvoice(BaseModel):
 class Invoice(BaseModel):
     """An invoice as it stands in Odoo."""
 
-    invoice_id: int
+    invoice_id: int = Field(description="its id in Odoo")
     invoice_number: str | None = Field(description="its number; null while it is a draft")
     created: bool = Field(description="false when an earlier attempt had made it")
     state: str = Field(description="draft, posted, cancel")
     payment_state: str = Field(description="not_paid, partial, in_payment, paid, reversed")
-    customer_id: int | None
-    customer_name: str
+    customer_id: int | None = Field(description="whose it is: their id in Odoo")
+    customer_name: str = Field(description="and their name")
     amount: int | float = Field(description="the total, taxes included")
-    amount_untaxed: int | float
+    amount_untaxed: int | float = Field(description="the total without taxes")
     amount_due: int | float = Field(description="what is still to be paid")
-    currency: str
-    invoice_date: str | None
-    due_date: str | None
+    currency: str = Field(description="its code, such as EUR")
+    invoice_date: str | None = Field(description="the date on it, YYYY-MM-DD; null while it is a draft without one")
+    due_date: str | None = Field(description="when it is to be paid, YYYY-MM-DD")
     link: str = Field(description="where a person opens it")
 
 
@@ -175,6 +175,11 @@ def create_invoice(odoo: Odoo) -> ActionHandler:
         facts=_facts,
         result=Invoice,
         summary="make an invoice in Odoo, as a draft or posted",
+        example={
+            "customer_email": "customer@example.com",
+            "items": [{"name": "Consulting, January", "quantity": 40, "price": 125}],
+            "reference": "PO-2026-017",
+        },
         note_kind="INVOICE",
         locked_fields=frozenset({"customer_id", "customer_email", "customer_name", "items", "currency", "reference"}),
         touches=odoo.settings.servers,

@@ -38,7 +38,7 @@ class RegisterPayment(BaseModel):
 class Payment(Invoice):
     """The invoice after the payment."""
 
-    payment_id: int
+    payment_id: int = Field(description="the payment's id in Odoo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,7 @@ def register_payment(odoo: Odoo) -> ActionHandler:
         preview=paying.preview,
         result=Payment,
         summary="register in Odoo that an invoice was paid, in full or in part",
+        example={"invoice_id": 18, "amount": 500, "memo": "first half"},
         note_kind="INVOICE",
         locked_fields=frozenset({"invoice_id", "amount", "payment_date", "journal"}),
         touches=odoo.settings.servers,

@@ -41,17 +41,17 @@ class FinancialSummary(BaseModel):
 class Sum(BaseModel):
     """How many invoices, and how much."""
 
-    count: int
-    amount: int | float
+    count: int = Field(description="how many invoices")
+    amount: int | float = Field(description="how much money")
 
 
 class Summary(BaseModel):
     """All amounts in the company's currency, taxes included; credit notes are taken off."""
 
-    company: str
-    currency: str
-    date_from: str
-    date_to: str
+    company: str = Field(description="whose invoices these are")
+    currency: str = Field(description="the code of the currency of all amounts")
+    date_from: str = Field(description="the first day that counts, YYYY-MM-DD")
+    date_to: str = Field(description="the last, which counts too")
     posted: Sum = Field(description="invoices dated in the period")
     paid: Sum = Field(description="of these, the ones that are paid in full, and all that was paid of any of them")
     open: Sum = Field(description="invoices of any time that are not paid in full, and what is still open of them")
@@ -135,6 +135,7 @@ def financial_summary(odoo: Odoo) -> ActionHandler:
         run=Summing(odoo).__call__,
         result=Summary,
         summary="what was invoiced and paid in a period, and what is open and overdue",
+        example={"period": "last_month"},
         effect=Effect.NONE,
         repeatable=True,
         touches=odoo.settings.servers,

@@ -16,7 +16,7 @@ from aie.plugins.registry import Registry
 
 @click.command("list")
 @common_options
-def list_plugins(vault: Path | None, output: Output) -> None:
+def list_plugin(vault: Path | None, output: Output) -> None:
     """Every installed plugin, whether it works, and what it adds."""
     registry = Registry.load(config_anywhere(vault))
     for info in registry.plugins:
