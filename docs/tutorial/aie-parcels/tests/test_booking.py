@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from aie import LookUp, RetryableError, UncertainError
+from aie import LookUp
+from aie.errors import RetryableError, UncertainError
 from aie.plain import Json
 from aie.testing import Home
 

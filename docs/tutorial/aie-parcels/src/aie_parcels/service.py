@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from aie import ActionError, RetryableError, UncertainError
+from aie.errors import ActionError, RetryableError, UncertainError
 
 from aie_parcels.settings import ParcelsSettings
 
