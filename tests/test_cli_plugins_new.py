@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
 from tests.command_line import CommandLine, new_vault
 from tests.plugin_dists import GOOD, write_dist
-from tests.test_docs import blocks
 
 MADE = {
     "package": [
@@ -42,6 +42,12 @@ RULE = "a name is lower-case letters, digits and single underscores, a letter fi
 @pytest.fixture
 def aie(tmp_path: Path) -> CommandLine:
     return new_vault(tmp_path)
+
+
+def block(language: str, page: str) -> str:
+    """The one block of a page in this language."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(found)
 
 
 def files_in(folder: Path) -> list[str]:
@@ -86,7 +92,6 @@ def test_every_name_in_it_is_derived_from_the_plugin_s() -> None:
         'my_crm = "aie_my_crm.plugin"',
         "class MyCrmSettings(BaseModel):",
         "class PostToMyCrm(BaseModel):",
-        
         "AIE_MY_CRM__TOKEN",
         "https://my-crm.example/",
         "My crm for aie",
@@ -180,15 +185,14 @@ def test_the_one_file_works_as_it_lies_in_the_vault(aie: CommandLine) -> None:
     aie("plugins", "new", "slack", "--minimal", "--into", "plugins")
     for name in ("README.md", "pyproject.toml", "test_slack.py"):
         (aie.vault / "plugins" / name).rename(aie.vault.parent / name)
-    (toml,) = [block.text for block in blocks(aie.vault.parent / "README.md") if block.language == "toml"]
+    toml = block("toml", (aie.vault.parent / "README.md").read_text(encoding="utf-8"))
     (aie.vault / "aie.toml").write_text(toml, encoding="utf-8")
     (found,) = [one for one in aie("plugins", "list", "--json").records if one["name"] == "slack"]
     assert (found["state"], found["reason"], found["adds"]["actions"]) == ("ok", "", ["post_to_slack"])
 
 
-def test_the_workflow_in_the_readme_loads(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(scaffold("slack", "package")["README.md"], encoding="utf-8")
-    (text,) = [block.text for block in blocks(tmp_path / "README.md") if block.language == "json"]
+def test_the_workflow_in_the_readme_loads() -> None:
+    text = block("json", scaffold("slack", "package")["README.md"])
     workflow = parse_workflow(text, TemplateCompiler(), where="README.md")
     assert [step.action_type for step in workflow.steps] == ["post_to_slack"]
     assert json.loads(text)["trigger_event"] == "slack_message"

@@ -96,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         parcel = {"id": f"P{len(self.fake.parcels) + 1}", "price": "5.90", "currency": "EUR", **data}
         self.fake.parcels.append(parcel)  # a second time too: this carrier does not look at the reference
+        self.fake.scan(parcel["id"], "collected", "York")
         if fault != "lost":
             self._reply(201, parcel)
 

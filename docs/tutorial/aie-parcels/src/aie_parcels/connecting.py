@@ -24,7 +24,7 @@ async def connect(desk: ConnectDesk) -> None:
     try:
         account = await _account(desk.settings, token)
     except ActionError as error:
-        raise ConfigError(error.message, where=error.where, hint="make a new token on Parcels's pages") from None
+        raise ConfigError(error.message, where=error.where, hint="make a new token") from None
     where = desk.credentials.save({"token": token}, ConnectionRecord(account=account, connected_at=desk.now))
     desk.say(f"The token is stored in {where}.")
 

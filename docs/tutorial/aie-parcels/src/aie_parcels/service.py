@@ -69,7 +69,7 @@ def _refusal(response: httpx2.Response, what: str, where: str, *, changes: bool)
     if status == 429:
         said = response.headers.get("Retry-After", "")
         wait_s = float(said) if re.fullmatch(r"\d{1,6}", said) else None
-        message = f"Parcels's limit is reached: {what} did not happen"
+        message = f"the limit is reached: {what} did not happen"
         return RetryableError(message, retry_after_s=wait_s, where=where)
     if status >= 500:
         kind = UncertainError if changes else RetryableError

@@ -21,7 +21,7 @@ class ParcelsSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Annotated[str, AfterValidator(_address)] = Field(
-        default="https://parcels.example/api", description="where Parcels's API is; another one for tests"
+        default="https://parcels.example/api", description="where its API is; another one for tests"
     )
     interval_s: float = Field(default=60, ge=1, le=86_400, description="seconds between two looks for what is new")
     timeout_s: float = Field(default=30, gt=0, le=300, description="seconds Parcels has to answer one request")
