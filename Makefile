@@ -11,6 +11,9 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
 ALONE := core plugins/vault
 NAMES := core $(notdir $(filter-out $(ALONE),$(PACKAGES)))
 APART := $(NAMES:%=build/%-venv/.installed)
+EACH := $(notdir $(PACKAGES))
+CONTRACTS := tests/test_contract.py plugins/vault/tests/test_contract.py
+ONE := $(EACH:%=build/%-alone/.installed)
 UV := 0.13.9
 COMPILE = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url $(UPGRADE)
@@ -26,13 +29,16 @@ demo: $(STAMP) ## see the five shipped workflows at work, in a scratch vault
 	$(BIN)/python -m tests.demo
 
 # Core with vault, and each integration beside these two, have an environment of their own: somebody may install no more.
-test: $(STAMP) $(APART) ## run all tests; make test ARGS="-k approvals" runs some
-	@set -e; for name in $(NAMES) together; do \
+# The contract of plugins is tried where there is nothing but core and the plugin it is about.
+test: $(STAMP) $(APART) $(ONE) ## run all tests; make test ARGS="-k approvals" runs some
+	@set -e; for name in $(NAMES) together $(EACH:%=%-alone); do \
 		python=build/$$name-venv/bin/python; \
 		case $$name in \
-			core) paths="tests plugins/vault/tests --ignore=tests/together";; \
+			core) paths="tests plugins/vault/tests --ignore=tests/together $(CONTRACTS:%=--ignore=%)";; \
 			together) paths=tests/together; python=$(BIN)/python;; \
-			*) paths=plugins/$$name/tests;; \
+			core-alone) paths=tests/test_contract.py; python=build/$$name/bin/python;; \
+			*-alone) paths=plugins/$${name%-alone}/tests/test_contract.py; python=build/$$name/bin/python;; \
+			*) paths="plugins/$$name/tests --ignore=plugins/$$name/tests/test_contract.py";; \
 		esac; \
 		echo "$$python -m pytest $$paths $(ARGS)"; \
 		$$python -m pytest $$paths $(ARGS) || { code=$$?; [ $$code = 5 ] && [ -n '$(ARGS)' ] || exit $$code; }; \
@@ -60,6 +66,12 @@ constraints: ## write constraints*.txt anew from constraints*.in; UPGRADE=--upgr
 	build/uv/bin/python -m pip install --quiet uv==$(UV)
 	$(COMPILE) --output-file constraints.txt constraints.in
 	$(COMPILE) --constraints constraints.txt --output-file constraints-bench.txt constraints-bench.in
+
+build/core-alone/.installed build/vault-alone/.installed: FROM = build/core-venv
+build/%-alone/.installed: FROM = build/$*-venv
+$(ONE): build/%-alone/.installed: $(APART) tests/alone.py
+	$(FROM)/bin/python -m tests.alone $(@D) $(filter %/$*,$(PACKAGES))
+	@touch $@
 
 $(STAMP): WANTED = $(PACKAGES)
 $(BENCH_STAMP): WANTED = $(ALONE)

@@ -55,7 +55,7 @@ RICH = """
         return [
             ActionHandler(
                 name="order", params=Order, run=print, summary="orders a thing", result=Placed, effect=Effect.EXTERNAL,
-                touches=Touches.at("https://shop.example/api"),
+                touches=Touches.at("https://shop.example/api"), example={"product": "tea"},
             )
         ]
 
@@ -173,6 +173,7 @@ def test_show_has_events_actions_settings_and_what_it_touches(aie: CommandLine) 
                     },
                 ],
                 "result": [{"name": "number", "type": "text", "required": True, "default": None, "description": ""}],
+                "example": {"product": "tea"},
             }
         ],
         "event_types": [
@@ -221,6 +222,7 @@ def test_show_says_the_same_in_words(aie: CommandLine) -> None:
         "    product (text, required): what to order\n"
         "    count (whole number, default 1): how many\n"
         "  gives  number\n"
+        '  example  {"product": "tea"}\n'
         "\n"
         "Event delivered: an order arrived\n"
         "    number (text): the order's number\n"
@@ -355,9 +357,11 @@ def test_what_cannot_be_switched_is_an_error_and_the_file_stays(
 
 # --- check --------------------------------------------------------------------------------------------------------
 
+WITHOUT_EXAMPLE = RICH.replace(', example={"product": "tea"}', "")
+
 
 def test_a_plugin_is_held_to_the_contract_with_the_settings_of_the_vault(aie: CommandLine) -> None:
-    write_dist(aie.site, "aie-shop", RICH)
+    write_dist(aie.site, "aie-shop", WITHOUT_EXAMPLE)
     good, bad = aie("plugins", "check", "vault"), aie("plugins", "check", "shop")
     assert (good.code, good.out.splitlines()[0].endswith("went well, 0 did not")) == (0, True)
     assert (bad.code, bad.err) == (1, "")
@@ -373,7 +377,7 @@ def test_a_plugin_is_held_to_the_contract_with_the_settings_of_the_vault(aie: Co
 
 
 def test_a_plugin_that_is_one_file_is_checked_as_well_and_has_a_command(aie: CommandLine) -> None:
-    (aie.vault / "shop.py").write_text(textwrap.dedent(RICH))
+    (aie.vault / "shop.py").write_text(textwrap.dedent(WITHOUT_EXAMPLE))
     (aie.vault / "aie.toml").write_text('[plugins]\nfiles = { shop = "shop.py" }\n')
     ran = aie("plugins", "check", "shop")
     assert (ran.code, "example: action order\n" in ran.out) == (1, True)

@@ -22,7 +22,11 @@ from tests.plugin_dists import write_dist
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVE_AS = re.compile(r"Save this as `([^`]+)`:\s*$")
-RUN = {"approvals.md", "operating.md", "writing-a-plugin.md"}  # whose commands are run; the last: tests/together
+RUN = {"approvals.md", "operating.md", "plugins.md"}  # the pages of docs whose commands are run
+ELSEWHERE = {  # pages whose commands other tests run
+    "testing-plugins.md": ("python",),  # tests/test_docs_testing.py
+    "writing-a-plugin.md": ("console", "python", "text"),  # tests/together/test_tutorial.py
+}
 OURSELVES = {"make demo", "make test"}  # they run this very test
 
 
@@ -155,7 +159,7 @@ def test_every_workflow_in_the_docs_loads(path: Path) -> None:
         if block.language == "json":
             parse_workflow(block.text, TemplateCompiler(), where=path.name)
         else:
-            known = ("", "console", "toml", "python", "text") if path.name in RUN else ("", "toml")
+            known = ("", "console", "toml") if path.name in RUN else ("", "toml", *ELSEWHERE.get(path.name, ()))
             assert block.language in known, f"nobody runs blocks of {block.language!r}"
 
 

@@ -33,6 +33,9 @@ auth_failure_delay = 0
 mail_fsync = never
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =

@@ -14,7 +14,7 @@ from typing import Any
 from aie.actions import ActionHandler
 from aie.plain import Json
 from aie.testing.evidence import changed_files, contents, difference
-from aie.testing.findings import NotTriedError, ViolationError
+from aie.testing.findings import NotTriedError, ViolationError, said
 from aie.testing.home import Home
 from aie.testing.runs import NOTHING
 
@@ -69,6 +69,13 @@ class Bench:
             raise NotTriedError("it has no example")
         return handler.example
 
+    def look(self) -> Json:
+        """What the stand-in has now."""
+        try:
+            return self.state()
+        except Exception as error:
+            raise ViolationError(f"state, which the test gives, fails: {said(error)}", "correct the test") from error
+
     def secrets(self, home: Home) -> dict[str, str]:
         """The secrets that the plugin's connection has, by name."""
         return home.secrets(self.name)
@@ -83,9 +90,9 @@ class Bench:
     @contextlib.contextmanager
     def unchanged(self, home: Home, what: str, hint: str) -> Iterator[None]:
         """Raises a violation when the block changes something in the stand-in or in the vault."""
-        state, files = self.state(), contents(home.vault)
+        state, files = self.look(), contents(home.vault)
         yield
-        if found := difference(state, self.state()):
+        if found := difference(state, self.look()):
             raise ViolationError(f"{what} changes what the service has: {found}", hint)
         if found := changed_files(files, contents(home.vault)):
             raise ViolationError(f"{what} changes the vault: {found}", hint)

@@ -150,9 +150,9 @@ def _look_up_before(bench: Bench, handler: ActionHandler, findings: Findings) ->
     with findings.check("look-up", subject), bench.home() as home:
         params = bench.params_of(handler, home)
         more = approval(home) if handler.asks_first else {}
-        state, files = bench.state(), contents(home.vault)
+        state, files = bench.look(), contents(home.vault)
         found = home.look_up(f"{bench.name}.{handler.name}", params, idempotency_key="nobody's", attempt=2, **more)
-        changed = difference(state, bench.state()) or changed_files(files, contents(home.vault))
+        changed = difference(state, bench.look()) or changed_files(files, contents(home.vault))
         if found.happened and not changed:
             raise ViolationError("look_up says that it happened, and it did not", LOOK)
         if changed and not found.happened:

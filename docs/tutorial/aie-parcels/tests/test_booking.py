@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from aie import LookUp
 from aie.errors import RetryableError, UncertainError
-from aie.plain import Json
 from aie.testing import Home
 
 from fake_parcels import FakeServer
 
-PARCEL: dict[str, Json] = {"recipient": "Kim Lee", "address": "12 Mill Lane, Leeds", "weight_g": 1200, "note": "-"}
-BOOKED: dict[str, Json] = {"parcel_id": "P1", "price": "5.90", "currency": "EUR"}
+PARCEL: dict[str, Any] = {"recipient": "Kim Lee", "address": "12 Mill Lane, Leeds", "weight_g": 1200, "note": "-"}
+BOOKED: dict[str, Any] = {"parcel_id": "P1", "price": "5.90", "currency": "EUR"}
 WORKFLOW = {
     "workflow_id": "send_parcel",
     "trigger_event": "manual_trigger",

@@ -74,17 +74,17 @@ class CancelCalendarEvent(WhichEntry):
 class Updated(Created):
     """The entry as it is now. ``created`` is always False; ``changed`` says whether this attempt changed it."""
 
-    changed: bool
+    changed: bool = Field(description="whether this attempt changed it")
 
 
 class Cancelled(BaseModel):
     """What was cancelled. ``cancelled`` is False when it was gone already."""
 
-    uid: str
-    calendar: str
-    occurrence: str | None
-    title: str
-    cancelled: bool
+    uid: str = Field(description="the entry's uid")
+    calendar: str = Field(description="the calendar it was in")
+    occurrence: str | None = Field(description="the one occurrence that was cancelled; null: all of it")
+    title: str = Field(description="what it was")
+    cancelled: bool = Field(description="false when it was gone already")
 
 
 def update_calendar_event(settings: CalendarSettings) -> ActionHandler:
@@ -94,6 +94,7 @@ def update_calendar_event(settings: CalendarSettings) -> ActionHandler:
         params=UpdateCalendarEvent,
         run=_update,
         summary="change an appointment",
+        example={"uid": "7f3c9a52-spring@example.org", "time": "15:00", "location": "Room 2"},
         result=Updated,
         effect=Effect.EXTERNAL,
         repeatable=True,  # an entry that is as wanted is left alone
@@ -113,6 +114,7 @@ def cancel_calendar_event(settings: CalendarSettings) -> ActionHandler:
         params=CancelCalendarEvent,
         run=_cancel,
         summary="take an appointment, or one occurrence of it, out of the calendar",
+        example={"uid": "7f3c9a52-spring@example.org"},
         result=Cancelled,
         effect=Effect.EXTERNAL,
         repeatable=True,

@@ -116,14 +116,14 @@ class Created(BaseModel):
     """The entry. ``created`` is False when an earlier attempt had made it already."""
 
     uid: str = Field(description="what update_calendar_event and cancel_calendar_event know it by")
-    calendar: str
-    title: str
+    calendar: str = Field(description="the calendar it is in")
+    title: str = Field(description="what it is, in one line")
     start: str = Field(description="ISO 8601 with offset; of whole days the date")
     end: str = Field(description="the same; of whole days the one after the last")
-    all_day: bool
+    all_day: bool = Field(description="whether it is whole days")
     etag: str = Field(description="its version; changes whenever the entry does")
     path: str = Field(description="the file or object it is")
-    created: bool
+    created: bool = Field(description="false when an earlier attempt had made it already")
 
 
 def create_calendar_event(settings: CalendarSettings) -> ActionHandler:
@@ -133,6 +133,7 @@ def create_calendar_event(settings: CalendarSettings) -> ActionHandler:
         params=CreateCalendarEvent,
         run=_run,
         summary="make an appointment",
+        example={"title": "Budget meeting", "date": "2026-02-16", "time": "14:00", "duration": "1 hour"},
         result=Created,
         effect=Effect.EXTERNAL,
         repeatable=True,  # the UID comes from the step's key: a second attempt finds the entry of the first

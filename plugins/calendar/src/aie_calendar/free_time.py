@@ -52,8 +52,8 @@ class FindFreeTime(BaseModel):
 class Slot(BaseModel):
     """A proposal: as long as was asked for."""
 
-    start: str
-    end: str
+    start: str = Field(description="ISO 8601 with offset")
+    end: str = Field(description="the same")
     date: str = Field(description="for create_calendar_event")
     time: str = Field(description="for create_calendar_event")
     free_minutes: int = Field(description="how long it is free from the start on")
@@ -62,9 +62,9 @@ class Slot(BaseModel):
 class FreeTime(BaseModel):
     """The proposals, earliest first."""
 
-    slots: list[Slot]
-    found: int
-    calendars: list[str]
+    slots: list[Slot] = Field(description="when there is time")
+    found: int = Field(description="how many proposals there are")
+    calendars: list[str] = Field(description="the calendars that were looked into")
 
 
 def find_free_time(settings: CalendarSettings) -> ActionHandler:
@@ -74,6 +74,7 @@ def find_free_time(settings: CalendarSettings) -> ActionHandler:
         params=FindFreeTime,
         run=_run,
         summary="find when there is time for something, over several calendars",
+        example={"duration": "1 hour", "first_day": "2026-02-16", "last_day": "2026-02-20"},
         result=FreeTime,
         effect=Effect.NONE,
         repeatable=True,

@@ -25,6 +25,13 @@ from aie_gmail.transport import Access, Change, Transport
 
 MAX_QUOTE = 10_000
 ATTACHED = "the files a workflow attaches"
+ANSWERED = {  # of an example
+    "from_address": "ada@example.com",
+    "sender": "Ada Brown <ada@example.com>",
+    "subject": "Tuesday?",
+    "message_id": "<1@example.com>",
+    "body_new": "Does Tuesday suit you?",
+}
 Email = Mapping[str, Any]
 
 
@@ -106,12 +113,18 @@ class Sent(BaseModel):
 
     message_id: str = Field(description="its Message-ID")
     to: list[str] = Field(default=[], description="who it went to")
+    subject: str = Field(default="", description="what it is about")
 
 
 class Changed(BaseModel):
-    """Where the mail is."""
+    """Where the mail is: by IMAP its folder and uid, by Google's API its id."""
 
     model_config = ConfigDict(extra="allow")
+
+    folder: str | None = Field(default=None, description="the folder it was found in, by IMAP")
+    uid: int | None = Field(default=None, description="its number in that folder")
+    provider_id: str | None = Field(default=None, description="its id, by Google's API")
+    labels: list[str] | None = Field(default=None, description="its labels from now on, by Google's API")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +274,15 @@ def action_handlers(
     """All six."""
     mailing, tidying = Mailing(settings, transport, files), Tidying(settings, transport)
 
-    def tidy(name: str, params: type[BaseModel], change: Callable[[Any], Change], summary: str) -> ActionHandler:
+    def tidy(
+        name: str, params: type[BaseModel], change: Callable[[Any], Change], summary: str, **example: Any
+    ) -> ActionHandler:
         run = tidying.doing(change)
+        example = {"email": {"message_id": "<1@example.com>"}, **example}
         return ActionHandler(
-            name, params, run, summary, Changed, Effect.EXTERNAL, repeatable=True, asks=False, touches=settings.servers
-        )
+            name, params, run, summary, Changed, Effect.EXTERNAL, repeatable=True, asks=False, touches=settings.servers,
+            example=example,
+        )  # fmt: skip
 
     def label(params: LabelEmail) -> Change:
         return Change(remove_label=params.label) if params.remove else Change(add_label=params.label)
@@ -275,6 +292,7 @@ def action_handlers(
         params=SendEmail,
         run=mailing.send,
         summary="send a mail, once it was approved",
+        example={"to": "customer@example.com", "subject": "Invoice INV-2026-001", "body": "Good day,\n\nhere it is."},
         result=Sent,
         effect=Effect.EXTERNAL,
         look_up=mailing.look_up,
@@ -292,6 +310,7 @@ def action_handlers(
             name="reply_to_email",
             params=ReplyToEmail,
             summary="answer a mail in its conversation, once it was approved",
+            example={"body": "Thank you, Tuesday it is.", "email": ANSWERED},
             title_field=None,
             locked_fields=frozenset({"email", "reply_all"}),
         ),
@@ -304,7 +323,7 @@ def action_handlers(
             look_up=None,
             asks=False,
         ),
-        tidy("label_email", LabelEmail, label, "put a label on a mail, or take it off"),
+        tidy("label_email", LabelEmail, label, "put a label on a mail, or take it off", label="Invoices"),
         tidy("archive_email", OnEmail, lambda _: Change(archive=True), "move a mail out of the inbox"),
         tidy("mark_read", OnEmail, lambda _: Change(read=True), "mark a mail as read"),
     ]

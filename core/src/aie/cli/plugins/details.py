@@ -52,6 +52,7 @@ def offers_in_detail(plugin: Plugin) -> dict[str, list[dict[str, Any]]]:
                 "touches": touched(handler.touches),
                 "parameters": fields_of(handler.params),
                 "result": fields_of(handler.result) if handler.result else None,
+                "example": dict(handler.example) if handler.example is not None else None,
             }
             for handler in plugin.handlers
         ],

@@ -18,6 +18,8 @@ def sheet(details: Mapping[str, list[dict[str, Any]]]) -> list[str]:
         lines += _field_lines(action["parameters"], "takes nothing")
         results = ", ".join(field["name"] for field in action["result"] or ())
         lines += labelled("gives", results, width=7) if results else []
+        if action["example"] is not None:
+            lines += labelled("example", json.dumps(action["example"], ensure_ascii=False), width=9)
     for spec in details["event_types"]:
         lines += ["", *wrapped(_titled("Event", spec))]
         lines += _field_lines(spec["fields"], "any data", with_need=False)

@@ -6,7 +6,6 @@ from typing import Any
 
 from aie import Event, EventSource, EventTypeSpec, RetryableError
 from aie.errors import AieError
-from aie.plain import Json
 from aie.sources import SourceContext
 from aie.touches import Touches
 from pydantic import BaseModel, Field
@@ -61,7 +60,7 @@ async def run(context: SourceContext) -> None:
         await context.clock.sleep(wait_s)
 
 
-async def _tell_new(context: SourceContext, cursor: Json) -> Json:
+async def _tell_new(context: SourceContext, cursor: Any) -> Any:
     """Emit the scans after the cursor; the cursor then. On the first look of all, everything is old."""
     async with open_service(context.settings, context.credentials.require("token")) as service:
         answer = await service.ask("GET", "/scans", "the scans", params={"after": str(cursor or 0)})
