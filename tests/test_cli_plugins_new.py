@@ -36,6 +36,7 @@ MADE = {
     ],
     "minimal": ["README.md", "aie_my_crm.py", "pyproject.toml", "test_my_crm.py"],
 }
+IMPORTED = re.compile(r"^(?:from|import) (aie(?:\.\w+)*)\b", re.MULTILINE)
 RULE = "a name is lower-case letters, digits and single underscores, a letter first, and at most 40 of them"
 
 
@@ -102,6 +103,14 @@ def test_every_name_in_it_is_derived_from_the_plugin_s() -> None:
 def test_it_asks_for_the_aie_that_made_it_and_for_none_that_may_be_different() -> None:
     major, minor, *_ = map(int, version("aie-core").split("."))
     assert f'"aie-core>={major}.{minor},<{major}.{minor + 1}"' in scaffold("slack", "package")["pyproject.toml"]
+
+
+def test_it_imports_what_stays_and_nothing_else_of_aie() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    stays = {"aie", *re.findall(r"`(aie\.\w+)`", page.partition("## For authors: what stays")[2])}
+    used = {name for form in MADE for text in scaffold("x", form).values() for name in IMPORTED.findall(text)}
+    assert used - stays == set()
+    assert {"aie", "aie.errors", "aie.testing"} <= used
 
 
 @pytest.mark.parametrize(
