@@ -152,7 +152,7 @@ def test_the_name_of_a_plugin_of_aie_s_own_is_refused_installed_or_not(aie: Comm
     said = refusal(
         "there is a plugin named 'gmail' already, in the package aie-gmail",
         "gmail",
-        "install that one, pip install aie-gmail, or take another name: two plugins of one name do not work",
+        "install that one, aie plugins install gmail, or take another name: two of one name do not work",
     )
     assert (ran.code, ran.err) == (1, said)
 

@@ -93,5 +93,5 @@ def _refuse_taken(name: str, vault: Path | None) -> None:
             origin = f"from {info.package} {info.version}".rstrip() if info.package else info.origin
             raise RefusedError(f"a plugin named {name!r} is installed already, {origin}", where=name, hint=hint)
     if package := Catalogue.load().plugins.get(name):
-        hint = f"install that one, pip install {package}, or take another name: two plugins of one name do not work"
+        hint = f"install that one, aie plugins install {name}, or take another name: two of one name do not work"
         raise RefusedError(f"there is a plugin named {name!r} already, in the package {package}", where=name, hint=hint)
