@@ -284,7 +284,7 @@ def test_the_command_of_a_broken_plugin_says_why(aie: CommandLine) -> None:
 def test_the_help_has_every_command(aie: CommandLine) -> None:
     ran = aie("plugins", "--help")
     words = [line.split()[1] for line in ran.out.splitlines() if line.startswith("│ ") and line[2] != " "]
-    assert (ran.code, words[-7:]) == (0, ["list", "show", "check", "install", "remove", "enable", "disable"])
+    assert (ran.code, words[-8:]) == (0, ["list", "show", "check", "new", "install", "remove", "enable", "disable"])
 
 
 # --- enable and disable -------------------------------------------------------------------------------------------

@@ -34,9 +34,12 @@ print(json.dumps({"plugins": [[i.name, i.package, i.state, i.reason] for i in re
 """
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, folder: Path | None = None) -> str:
+    """What it prints; it must succeed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AIE_"))}
-    done = subprocess.run([str(part) for part in command], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -78,6 +81,10 @@ def test_the_core_wheel_has_the_shipped_workflows_and_what_the_code_reads(wheels
         f"aie/workflows/{name}" for name in SHIPPED
     ]
     assert {"aie/py.typed", "aie/catalogue.json"} <= names
+    source = WORKSPACE / "core" / "src" / "aie" / "scaffold"
+    made_of = {f"aie/scaffold/{path.relative_to(source).as_posix()}" for path in source.rglob("*.in")}
+    assert made_of == {name for name in names if name.startswith("aie/scaffold/")}
+    assert len(made_of) == 20  # of both forms of aie plugins new
 
 
 def test_core_works_alone(wheels: dict[str, Path], third_party: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "list": "list",
     "show": "show",
     "check": "check",
+    "new": "new",
     "install": "install",
     "remove": "remove",
     "enable": "switch",
@@ -41,7 +42,7 @@ class _Commands(click.RichGroup):
 
 @click.group(cls=_Commands)
 def command() -> None:
-    """What is installed and what it adds; install, remove, check, enable, disable."""
+    """What is installed and what it adds; make, install, remove, check, enable, disable."""
 
 
 def plugin_command(name: str) -> click.Command | None:
