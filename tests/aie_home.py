@@ -70,6 +70,11 @@ class Started:
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_S), time.monotonic() - began
 
+    def press(self, number: int) -> int:
+        """Send it again and again, as a person does who has waited long enough; the exit code."""
+        until(lambda: self.process.poll() is not None or self.process.send_signal(number), "the end")
+        return self.process.wait()
+
 
 class AieHome:
     """Call it to run a command, which must end with the exit code that is expected."""

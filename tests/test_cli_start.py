@@ -208,9 +208,18 @@ def test_a_second_signal_stops_it_at_once(aie: AieHome) -> None:
         until((aie.vault / "clings").exists, "the source")
         running.process.send_signal(signal.SIGINT)
         running.says("Stopping …")
-        code, _ = running.stop(signal.SIGINT)
+        code = running.press(signal.SIGINT)
     assert code == 130
     assert "Stopped at once. What was under way goes on with the next start." in running.err.read_text()
+
+
+def test_signals_that_come_together_are_one_request(aie: AieHome) -> None:
+    """As from a closed terminal, or when a program between it and aie passes on what aie got as well."""
+    with aie.started() as running:
+        running.process.send_signal(signal.SIGINT)
+        code, _ = running.stop(signal.SIGTERM)
+    assert (code, running.err.read_text()) == (0, "")
+    assert running.text().endswith("\nStopping …\nStopped; nothing is lost. Nothing is open.\n")
 
 
 def test_only_one_runs_per_state_folder(aie: AieHome) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Self
 import aie
 
 STOP_WITHIN_S = 4.5
+ONE_REQUEST_S = 0.3  # Ctrl-C reaches the whole group, and what started aie (timeout, uv run) may pass it on as well
 STUCK_S = 10.0
 PULSE_S = 1.0
 _OWN = str(Path(aie.__file__).parent)
@@ -71,8 +72,10 @@ class Watchdog:
 
     def _end_in_time(self) -> None:
         self._queue.get()
+        asked_s = time.monotonic()
         try:
-            self._queue.get(timeout=STOP_WITHIN_S)
+            while time.monotonic() < asked_s + ONE_REQUEST_S:
+                self._queue.get(timeout=asked_s + STOP_WITHIN_S - time.monotonic())
         except queue.Empty:
             say("Warning: a plugin did not stop in time and was cut off; nothing is lost.")
             os._exit(self.code)
