@@ -473,6 +473,7 @@ class Driver:
         if not live.batch:
             return
         batch, live.batch = live.batch, Batch()
+        batch.at_once = len(self._drivers) == 1
         await self._ingest.commit(batch, surely=True)
 
     def _show_anew(self) -> None:

@@ -43,8 +43,8 @@ class Traits(Protocol):
         """The parameters that may be left out."""
         ...
 
-    def check(self, params: Mapping[str, Json]) -> None:
-        """:class:`ParameterError` if the action cannot take them."""
+    def check(self, params: Mapping[str, Json]) -> object:
+        """What the action makes of them, for whoever calls it; :class:`ParameterError` if it cannot take them."""
         ...
 
     def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
@@ -68,6 +68,7 @@ class Call(Struct, frozen=True):
     key: str  # the idempotency key
     intent_first: bool  # its record is durable before the call is made
     look_up: bool = False
+    checked: object = None  # what the action made of the parameters just now
 
 
 class Advance(Struct, frozen=True):
@@ -300,15 +301,18 @@ class _Walk(Struct, eq=False):
     held: Mapping[str, str] | None = None  # why something does not go on although it could
 
     def follow(self) -> None:
-        steps = self.run.workflow.steps
+        steps, busy = self.run.workflow.steps, self.busy
+        count, succeeded = len(steps), StepStatus.SUCCEEDED
+        records = self.run.steps
         index: int | None = 0
-        while index is not None and index < len(steps):
-            step, record = steps[index], self.run.steps.get(index)
-            if record is not None and record.status is StepStatus.SUCCEEDED and index not in self.busy:
+        while index is not None and index < count:
+            step, record = steps[index], records.get(index)
+            if record is not None and record.status is succeeded and index not in busy:
                 # Many of a long run's steps, every time it goes on.
                 index = index + 1 if step.on_success is None else step.on_success
             else:
                 index = self._visit(step, record)
+                records = self.run.steps
 
     def status(self) -> RunStatus:
         if self.calls or self.busy:
@@ -367,7 +371,7 @@ class _Walk(Struct, eq=False):
         return step.index + 1 if waits_for_others or asked or self._was_passed(step.index) else None
 
     def _was_passed(self, index: int) -> bool:
-        return any(later > index for later in self.run.steps) or any(later > index for later in self.busy)
+        return max(self.run.steps, default=-1) > index or max(self.busy, default=-1) > index
 
     def _reach(self, step: Step) -> StepRecord | None:
         """A step without a record: begin it, skip it, or leave it until the steps it needs have ended."""
@@ -387,7 +391,7 @@ class _Walk(Struct, eq=False):
             traits = self.traits_of(step.action_type)
             params = step.parameters.render(seen, optional=traits.optional)
             assert isinstance(params, dict)
-            traits.check(params)
+            checked = traits.check(params)
         except PluginError as error:
             before = self.run.steps.get(step.index)
             if before is not None and before.error == error.as_dict():
@@ -406,7 +410,7 @@ class _Walk(Struct, eq=False):
         if permission.kind == "ask":
             return self._ask(step, params, permission)
         return self._call(
-            step, traits, StepRecord(step.index, StepStatus.STARTED, self.now, params=params, approval=said)
+            step, traits, StepRecord(step.index, StepStatus.STARTED, self.now, params=params, approval=said), checked
         )
 
     def _ask(self, step: Step, params: Mapping[str, Json], permission: Permission) -> StepRecord:
@@ -492,7 +496,7 @@ class _Walk(Struct, eq=False):
             replace(record, status=StepStatus.UNCERTAIN, at=self.now, error=_uncertain(self.run, step, record.error))
         )
 
-    def _call(self, step: Step, traits: Traits, record: StepRecord) -> StepRecord:
+    def _call(self, step: Step, traits: Traits, record: StepRecord, checked: object = None) -> StepRecord:
         if self.paused and traits.outside:
             return self._hold(step)
         # Beside a step that is still open, what happens there may end the walk before it comes by here again: what is
@@ -503,7 +507,8 @@ class _Walk(Struct, eq=False):
             approval_id=record.approval_id, approval=record.approval,
         )  # fmt: skip
         key = idempotency_key(self.run.run_id, step.id)
-        self.calls.append(Call(step.index, started.attempt, started.params or {}, key, intent_first))
+        params = started.params or {}
+        self.calls.append(Call(step.index, started.attempt, params, key, intent_first, checked=checked))
         return self._keep(started) if intent_first else started
 
     def _hold(self, step: Step) -> StepRecord:
