@@ -29,6 +29,9 @@ class StepStatus(StrEnum):
     REJECTED = "rejected"
 
 
+ENDS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.REJECTED})
+
+
 class RunStatus(StrEnum):
     """Where a run stands. The last three are ends."""
 
