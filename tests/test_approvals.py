@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aie import ActionContext, ActionHandler, AsyncOrchestrator, Event, hookimpl
-from aie.approvals import Approval, ApprovalState
+from aie.approvals import Approval, ApprovalChannel, ApprovalDesk, ApprovalState
 from aie.errors import PluginError
 from aie.notices import timely_notices
 from aie.plain import digest
@@ -519,3 +519,33 @@ def test_times_are_utc(scene: Scene) -> None:
         return (await asked(orchestrator)).expires_at
 
     assert scene.play(act) == datetime(2026, 2, 11, 17, 30, tzinfo=UTC)
+
+
+# --- channels ----------------------------------------------------------------------------------------------------
+
+
+class Board:
+    """A channel that notes when a sync of it begins and ends."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def sync(self, desk: ApprovalDesk) -> None:
+        self.seen.append("begins")
+        await asyncio.sleep(0)
+        self.seen.append("ends")
+
+    @hookimpl
+    def aie_approval_channels(self, settings: object) -> list[ApprovalChannel]:
+        return [ApprovalChannel("board.wall", self.sync)]
+
+
+def test_a_channel_is_brought_in_step_by_one_at_a_time(tmp_path):
+    board = Board()
+
+    async def sync_thrice() -> list[str]:
+        async with AsyncOrchestrator(make_vault(tmp_path), plugins={"board": board}) as o:
+            await asyncio.gather(o.channels.sync(), o.channels.sync(), o.channels.sync())
+            return list(board.seen)
+
+    assert asyncio.run(sync_thrice()) == ["begins", "ends"] * 3

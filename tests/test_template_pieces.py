@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from aie.errors import EventError
 from aie.operations import MAX_WORK, OperationError
 from aie.plain import check_json
-from aie.template_environment import MAX_TEXT, MissingValueError, Rendering
+from aie.template_filters import FILTERS
 from aie.template_pieces import Pieces
+from aie.template_rendering import MAX_TEXT, MissingValueError, Rendering
 from aie.template_texts import TextCompiler
 from aie.templates import NAMES, Template
 
@@ -24,7 +25,10 @@ LINKS = st.one_of(
     st.sampled_from(["[0]", "[-1]", "[007]", "[1]", ".0", "[true]", " .a", "[ 'a' ]", "['a\\n']", ".get('a')", "[a]"]),
 )
 NAMED = st.sampled_from(["event", "event.data", "event['data']", "results", "now", "true", "loop", "self", "evnt"])
-CHAINS = st.tuples(NAMED, st.lists(LINKS, max_size=3).map("".join)).map("".join)
+FILTERED = st.sampled_from(
+    ["", "", *(f" | {word}" for word in FILTERS), "|money", "| d", " | upper | lower", " | x.y", " |"]
+)
+CHAINS = st.tuples(NAMED, st.lists(LINKS, max_size=3).map("".join), FILTERED).map("".join)
 SPACE = st.sampled_from(["", " ", "  ", "\n", "\t", "-", "+"])
 PLACEHOLDERS = st.tuples(st.just("{{"), SPACE, CHAINS, SPACE, st.just("}}")).map("".join)
 OTHERS = st.sampled_from(
@@ -37,7 +41,8 @@ SIMPLE = st.lists(
         st.lists(st.sampled_from([".a", ".b", "['items']", '["x-y"]', ".get", "[0]", "[1]", ".if"]), max_size=3).map(
             "".join
         ),
-    ).map("{{{{ {0[0]}{0[1]} }}}}".format)
+        FILTERED,
+    ).map("{{{{ {0[0]}{0[1]}{0[2]} }}}}".format)
     | st.sampled_from(["", " ", "Dear ", "}\n"]),
     max_size=4,
 ).map("".join)
@@ -161,6 +166,8 @@ SCOPE = {
         ("Dear {{ event.data.name }}, you owe {{ event.data.amount }}.\n", "Dear Ada, you owe 750.5.\n"),
         ("{{ event.data.items[0].name }}{{ event.data.nothing }}", "Lamp"),
         ('{"name": "{{ event.data.name }}"}', '{"name": "Ada"}'),
+        ("{{ event.data.items | length }}", 1),
+        ("{{ event.data.name|upper }} owes {{ event.data.amount | money }}", "ADA owes 750.50"),
     ],
 )
 def test_a_simple_text_is_filled_in_without_jinja(source, result):

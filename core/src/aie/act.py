@@ -92,8 +92,8 @@ class BoundTraits:
         fields = self.handler.params.model_fields.items()
         return frozenset(field.alias or name for name, field in fields if not field.is_required())
 
-    def check(self, params: Mapping[str, Json]) -> None:
-        self.parsed(params)
+    def check(self, params: Mapping[str, Json]) -> BaseModel:
+        return self.parsed(params)
 
     def permission(self, run: Run, step: Step, params: Mapping[str, Json], now: datetime) -> Permission:
         return self.judge(self, run, step, params, now)
@@ -162,7 +162,7 @@ class DirectCaller:
     ) -> tuple[CallOutcome, tuple[Event, ...]]:
         handler = traits.handler
         try:
-            params = traits.parsed(call.params)
+            params = call.checked if isinstance(call.checked, BaseModel) else traits.parsed(call.params)
         except ParameterError as error:
             return Failure(error_of(error)), ()
         function: Callable[[Any, ActionContext], Any] = handler.run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -94,6 +96,7 @@ class Channels:
         self._engine = engine
         self._channels = [(offer.item, Desk(engine, offer)) for offer in offers]
         self._failing: dict[str, str] = {}
+        self._at_it: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by channel
 
     def loops(self) -> list[Any]:
         """One coroutine per channel that keeps it in step until cancelled."""
@@ -111,7 +114,8 @@ class Channels:
 
     async def _sync(self, channel: ApprovalChannel, desk: Desk) -> None:
         try:
-            await channel.sync(desk)
+            async with self._at_it[channel.name]:  # two at once would each write what the other writes
+                await channel.sync(desk)
             self._failing.pop(channel.name, None)
         except Exception as error:  # plugin code may raise anything; the approvals stay as they are
             if isinstance(error, JournalError) and error.damaged:

@@ -9,22 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
-
 from aie import asking, machine, probation, schema
 from aie.act import GRACE_S, BoundTraits, DirectCaller, PluginCaller, overdue
-from aie.actions import ActionContext, Effect
+from aie.actions import Effect
 from aie.admission import WITHIN, Admission
 from aie.approvals import Approval, ApprovalState
 from aie.config import Config
-from aie.credentials import Credentials, CredentialStore
+from aie.credentials import CredentialStore
+from aie.equipment import Equipment
 from aie.errors import (
     DefinitionError,
     EventError,
@@ -42,12 +40,13 @@ from aie.machine import Call, CallOutcome, Failure, Unknown
 from aie.pause import Pause
 from aie.permission import EXPIRY
 from aie.plugins.registry import Registry
-from aie.run import Run, RunStatus, StepRecord, StepStatus
+from aie.rota import Rota
+from aie.run import RunStatus, StepRecord, StepStatus
 from aie.seams import Clock, Ids, RandomIds, SystemClock
 from aie.templates import TemplateCompiler
 from aie.timers import Timers, first
 from aie.trail import Trail
-from aie.workflow import Step, Workflow, parse_workflow
+from aie.workflow import Workflow, parse_workflow
 
 log = logging.getLogger("aie.engine")
 
@@ -82,19 +81,12 @@ class Driver:
         self._compiler = compiler
         self._caller = caller or DirectCaller()
         self._open_journal = open_journal
-        self._traits: dict[str, BoundTraits] = {}
-        self._belongings: dict[str, tuple[Credentials, Path]] = {}  # of each plugin; the path is its cache
+        self._equipment = Equipment(config, registry, self.credentials)
         self._pinned: dict[str, Workflow] = {}
         self._live: dict[int, Live] = {}
-        self._ready: OrderedDict[int, None] = OrderedDict()  # what is to be driven
-        self._left_over: OrderedDict[int, None] = OrderedDict()  # the same, from before this start
-        self._turn = 0
-        self._drivers: dict[int, asyncio.Task[None]] = {}  # by run: never two for one
+        self._rota = Rota(config.max_runs, self._drive_to_rest)
         self._timers = Timers(self.clock, self._nudge)
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-        self.admission = Admission(config.starts_per_minute, self._make_ready)
-        self._on_probation: set[int] = set()  # runs that go on alone, one after another, before all others
+        self.admission = Admission(config.starts_per_minute, self._rota.add)
         self._watchers: dict[int, list[asyncio.Future[Standing]]] = {}
         self.failure: asyncio.Future[None]  # fails when nothing more can be built on the journal
         self._stopping = False
@@ -113,7 +105,8 @@ class Driver:
                 self.config, self.library, self.journal, self.trail, self.clock, self.ids, self.admission, self._spawn
             )
             now = self.clock.now()
-            self._judge = Judge(rule_book(self.registry, self.config, self.history, now), self._context_of)
+            self._judge = Judge(rule_book(self.registry, self.config, self.history, now), self._equipment.context_of)
+            self._equipment.judge = self._judge
             self.pause = Pause(self.config.vault, self.history)
             await self._forget_requests(now)
             self.library.refresh()
@@ -128,23 +121,23 @@ class Driver:
         batch, now = Batch(), self.clock.now()
         crashes = probation.blame(self.history, self.config.max_runs, batch)
         await self.commit(batch)
-        self._on_probation = {seq for seq, count in crashes.items() if count == probation.ALONE_FROM}
+        self._rota.alone = {seq for seq, count in crashes.items() if count == probation.ALONE_FROM}
         for seq, count in crashes.items():
             if count >= probation.PARKED_FROM:
                 await self._park(seq)
         queued = self._restore_admission(now)
-        for seq in sorted(self._on_probation):
-            self._make_ready(seq)
+        for seq in sorted(self._rota.alone):
+            self._rota.add(seq)
         for seq, status, wake_at in self.history.open_runs():
-            if status in (RunStatus.RUNNING, RunStatus.BLOCKED) and seq not in self._on_probation:
-                self._left_over[seq] = None
+            if status in (RunStatus.RUNNING, RunStatus.BLOCKED) and seq not in self._rota.alone:
+                self._rota.leave_over(seq)
             if wake_at is not None:
                 self._timers.add(wake_at, seq)
-        self._fill()
+        self._rota.fill()
         for seq, hash_ in queued:
             workflow = self._compile_pinned(hash_, self.history.definition(hash_))
             if self.admission.place(workflow, seq).status is RunStatus.RUNNING:
-                self._make_ready(seq)
+                self._rota.add(seq)
 
     def _restore_admission(self, now: datetime) -> list[tuple[int, str]]:
         """Tell it what is under way and held, and what began lately; gives (number, definition hash) of the queued."""
@@ -163,7 +156,7 @@ class Driver:
     async def _park(self, seq: int) -> None:
         """Leave what a run does next to a person's word, because aie has died of it or beside it too often."""
         live, now = self._revive(seq), self.clock.now()
-        following = machine.advance(live.run, self.traits_of, now)
+        following = machine.advance(live.run, self._equipment.traits_of, now)
         if not following.calls:  # nothing that could have done it: it goes on, or ends, as any other
             del self._live[seq]
             return
@@ -175,7 +168,7 @@ class Driver:
             error = f"aie died {probation.PARKED_FROM} times while {action_type} was under way"
             live.run = machine.suspect(live.run, call, error, now)
             self._put_step(live, live.run.steps[call.index])
-        after = machine.advance(live.run, self.traits_of, now)
+        after = machine.advance(live.run, self._equipment.traits_of, now)
         live.batch.set_run(seq, after.status, now, after.wake_at, after.error)
         await self._write(live)
         del self._live[seq]
@@ -208,16 +201,17 @@ class Driver:
         ``last`` is called when nothing more will happen and the journal is still open.
         """
         self._stopping = True
+        self._rota.close()
         for loop in self._loops:
             loop.cancel()
-        drivers = set(self._drivers.values())
+        drivers = set(self._rota.drivers.values())
         if drivers:
             _, late = await asyncio.wait(drivers, timeout=STOP_WITHIN_S)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
-        if self._ready or self._left_over or drivers:
+        if self._rota.waits or drivers:
             with contextlib.suppress(JournalError):  # then these runs count as having been there when aie died
                 await self.journal.commit(probation.stopped())
         try:
@@ -230,8 +224,8 @@ class Driver:
         """Wait until every run has ended or is parked; timers due within ``linger_s`` from now are waited for."""
         until = self.clock.now() + timedelta(seconds=linger_s)
         while True:
-            await self._quiet.wait()
-            if not self._timers.any_by(until) and self._quiet.is_set():
+            await self._rota.quiet.wait()
+            if not self._timers.any_by(until) and self._rota.quiet.is_set():
                 return
             await asyncio.sleep(0.005)
 
@@ -272,12 +266,6 @@ class Driver:
 
     # --- runs ----------------------------------------------------------------------------------------------------
 
-    def traits_of(self, action_type: str) -> BoundTraits:
-        traits = self._traits.get(action_type)
-        if traits is None:
-            traits = self._traits[action_type] = BoundTraits(self.registry.handler(action_type), self._judge)
-        return traits
-
     async def ended(self, run_seq: int) -> Standing:
         """How a run stands once it has ended or is parked."""
         if not self._is_under_way(run_seq):
@@ -289,7 +277,7 @@ class Driver:
         return await future
 
     def _is_under_way(self, run_seq: int) -> bool:
-        return any(run_seq in place for place in (self._live, self._drivers, self._ready, self._left_over))
+        return run_seq in self._live or run_seq in self._rota
 
     def _spawn(self, live: Live) -> None:
         """Drive a new run, now or as soon as fewer than ``max_runs`` others are being driven."""
@@ -297,33 +285,9 @@ class Driver:
         if live.status is not RunStatus.RUNNING:  # its turn comes later
             self.approvals_revision += live.status is RunStatus.HELD
             return
-        if len(self._ready) < KEPT_AT_HAND:  # else it is loaded when its turn comes
+        if self._rota.new < KEPT_AT_HAND:  # else it is loaded when its turn comes
             self._live[live.seq] = live
-        self._make_ready(live.seq)
-
-    def _make_ready(self, seq: int) -> None:
-        self._left_over.pop(seq, None)
-        self._ready[seq] = None
-        self._fill()
-
-    def _fill(self) -> None:
-        at_once = 1 if self._on_probation else self.config.max_runs
-        while (waiting := self._next_in_turn()) and len(self._drivers) < at_once and not self._stopping:
-            seq, _ = waiting.popitem(last=False)
-            if seq not in self._drivers:
-                self._drivers[seq] = asyncio.create_task(self._drive_to_rest(seq))
-        if waiting or self._drivers:
-            self._quiet.clear()
-        else:
-            self._quiet.set()
-
-    def _next_in_turn(self) -> OrderedDict[int, None] | None:
-        """What is new and what was left over take turns, so that neither waits for all of the other."""
-        if self._on_probation:
-            return self._ready or None
-        self._turn = 1 - self._turn
-        first, second = (self._ready, self._left_over) if self._turn else (self._left_over, self._ready)
-        return first or second or None
+        self._rota.add(live.seq)
 
     def _revive(self, seq: int, position: int | None = None) -> Live:
         """A parked run, back in memory; whoever does this changes it or drives it.
@@ -351,7 +315,7 @@ class Driver:
         me = asyncio.current_task()
         standing: Standing | BaseException = asyncio.CancelledError()
         try:
-            if seq in self._on_probation:
+            if seq in self._rota.alone:
                 await self._ingest.commit(probation.alone(seq), surely=True)
             live = self._revive(seq)
             live.nudge = asyncio.Event()
@@ -360,7 +324,7 @@ class Driver:
                 await self._cancel_earlier(live)
             await self._drive(live)
             standing = Standing(live.status, live.wake_at, live.error)
-            if seq in self._on_probation:
+            if seq in self._rota.alone:
                 await self._ingest.commit(probation.alone(None), surely=True)
         except DefinitionError as error:  # what the journal has of it was written for another version of aie
             standing = await self._block(seq, error)
@@ -371,11 +335,11 @@ class Driver:
             elif not self.failure.done():
                 self.failure.set_exception(error)
         finally:
-            if self._drivers.get(seq) is me:  # else it was left behind, and the run goes on elsewhere
-                del self._drivers[seq]
-                self._on_probation.discard(seq)
+            if self._rota.drivers.get(seq) is me:  # else it was left behind, and the run goes on elsewhere
+                del self._rota.drivers[seq]
+                self._rota.alone.discard(seq)
                 self._let_go(seq, standing)
-            self._fill()
+            self._rota.fill()
 
     async def _block(self, seq: int, error: DefinitionError) -> Standing:
         log.error("run number %d cannot go on: %s", seq, error)
@@ -415,7 +379,7 @@ class Driver:
                 await self._write(live)
                 if len(following.calls) == 1 and not calls:
                     await self._carry_out(live, following.calls[0])
-                    if self._drivers.get(live.seq) is not me:
+                    if self._rota.drivers.get(live.seq) is not me:
                         return
                     continue
                 calls |= {asyncio.create_task(self._carry_out(live, call)) for call in following.calls}
@@ -433,7 +397,7 @@ class Driver:
     def _advance(self, live: Live) -> machine.Advance:
         """Ask the machine what follows, and add it to what is to be written."""
         now = self.clock.now()
-        following = machine.advance(live.run, self.traits_of, now, live.busy, self.pause.why())
+        following = machine.advance(live.run, self._equipment.traits_of, now, live.busy, self.pause.why())
         live.run = following.run
         for record in following.changed:
             self._put_step(live, record)
@@ -456,7 +420,7 @@ class Driver:
             self._expire(live, record)
         elif record.approval_id is not None or record.status is StepStatus.UNCERTAIN:
             live.batch.then.append(self._show_anew)
-        traits = self._traits.get(live.run.workflow.steps[record.index].action_type)
+        traits = self._equipment.known(live.run.workflow.steps[record.index].action_type)
         effect: Effect | None = traits.handler.effect if traits else None
         fields = self.trail.step(live.run, record, effect=effect, duration_ms=duration_ms)
         if fields is not None:
@@ -466,13 +430,14 @@ class Driver:
         """Commit what the run has gathered, then start the runs that came with it."""
         while live.to_ask:
             record = live.to_ask.pop(0)
-            traits = self.traits_of(live.run.workflow.steps[record.index].action_type)
-            context = self._context_of(live.run, live.run.workflow.steps[record.index], traits)
+            traits = self._equipment.traits_of(live.run.workflow.steps[record.index].action_type)
+            context = self._equipment.context_of(live.run, live.run.workflow.steps[record.index], traits)
             await asking.ask(live, record, traits, self.trail, context)
             live.batch.then.append(self._show_anew)
         if not live.batch:
             return
         batch, live.batch = live.batch, Batch()
+        batch.at_once = len(self._rota.drivers) == 1
         await self._ingest.commit(batch, surely=True)
 
     def _show_anew(self) -> None:
@@ -482,13 +447,13 @@ class Driver:
     async def _carry_out(self, live: Live, call: Call) -> None:
         """Make one call and take its outcome into the run."""
         step = live.run.workflow.steps[call.index]
-        traits = self.traits_of(step.action_type)
+        traits = self._equipment.traits_of(step.action_type)
         task = asyncio.current_task()
         give_up_at_s = asyncio.get_running_loop().time() + step.timeout_s + 2 * GRACE_S
         attempt = live.busy[call.index] = Attempt(call, self.clock.now(), task, give_up_at_s)
         outcome: CallOutcome
         try:
-            context = self._context_of(live.run, step, traits, call)
+            context = self._equipment.context_of(live.run, step, traits, call)
             outcome, events = await self._caller.call(traits, call, context)
         except asyncio.CancelledError:
             if self._stopping or task is None:
@@ -503,7 +468,7 @@ class Driver:
     ) -> None:
         """The outcome of a call, into the run and into what it writes next."""
         call = attempt.call
-        outcome = self._masked(outcome)
+        outcome = self._equipment.masked(outcome)
         try:
             if events:
                 self._ingest.emit([own_source(event) for event in events], live.depth + 1, live.batch)
@@ -514,13 +479,6 @@ class Driver:
         del live.busy[call.index]
         duration_ms = max(0, round((now - attempt.began).total_seconds() * 1000))
         self._put_step(live, live.run.steps[call.index], duration_ms)
-
-    def _masked(self, outcome: CallOutcome) -> CallOutcome:
-        """The outcome with no secret in what it says went wrong: services like to quote what they were sent."""
-        if not isinstance(outcome, (Failure, Unknown)):
-            return outcome
-        error = {name: self.credentials.masked(text) for name, text in outcome.error.items()}
-        return structs.replace(outcome, error=error)
 
     async def _watch_attempts(self) -> None:
         """Look for handlers that do not even end when cancelled, and let their runs go on without them."""
@@ -536,49 +494,20 @@ class Driver:
     def _leave_behind(self, live: Live, attempt: Attempt) -> None:
         step = live.run.workflow.steps[attempt.call.index]
         log.error("%s of %s does not end; the run goes on without it", step.id, live.run.run_id)
-        traits = self.traits_of(step.action_type)
+        traits = self._equipment.traits_of(step.action_type)
         self._take(live, attempt, traits, overdue(traits.handler, step.timeout_s), ())
         assert live.nudge is not None
-        if attempt.task is self._drivers[live.seq]:
-            del self._drivers[live.seq]
-            self._make_ready(live.seq)
+        if attempt.task is self._rota.drivers[live.seq]:
+            del self._rota.drivers[live.seq]
+            self._rota.add(live.seq)
         else:
             live.left_behind.add(attempt.task)
             live.nudge.set()
 
-    def _context_of(self, run: Run, step: Step, traits: BoundTraits, call: Call | None = None) -> ActionContext:
-        """What an action may know: about an attempt at a step, or, without a call, before there is one."""
-        record = run.steps.get(step.index)
-        credentials, cache_dir = self._belongings_of(traits.bound.plugin)
-        return ActionContext(
-            run_id=run.run_id,
-            step_id=step.id,
-            workflow_id=run.workflow.workflow_id,
-            workflow_name=run.workflow.name,
-            event=run.event,
-            attempt=call.attempt if call else 0,
-            idempotency_key=call.key if call else machine.idempotency_key(run.run_id, step.id),
-            now=run.reached_at(step),
-            timeout_s=step.timeout_s,
-            timezone=self.config.timezone,
-            vault=self.config.vault,
-            settings=traits.bound.settings,
-            log=traits.log,
-            approval=record.approval if record else None,
-            credentials=credentials,
-            cache_dir=cache_dir,
-        )
-
-    def _belongings_of(self, plugin: str) -> tuple[Credentials, Path]:
-        found = self._belongings.get(plugin)
-        if found is None:
-            found = self._belongings[plugin] = self.credentials.of(plugin), self.config.cache_dir(plugin)
-        return found
-
     def _nudge(self, seq: int) -> None:
         """Let a run take notice of a change, by its driver if it has one."""
-        if seq not in self._drivers:
-            self._make_ready(seq)
+        if seq not in self._rota.drivers:
+            self._rota.add(seq)
         elif seq in self._live and (nudge := self._live[seq].nudge) is not None:
             nudge.set()
 
@@ -625,7 +554,7 @@ class Driver:
         await self._ingest.commit(batch, surely=True)
         self.approvals_revision += 1
         self.admission.forget(row.workflow_id, run_seq)
-        if run_seq in self._drivers:
+        if run_seq in self._rota.drivers:
             self._nudge(run_seq)
         else:
             self._let_go(run_seq, Standing(RunStatus.CANCELLED, None, error))

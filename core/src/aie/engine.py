@@ -96,11 +96,13 @@ class Engine(Driver):
 
     async def _edited(self, run: Run, approval: Approval, position: int, edits: Mapping[str, Json]) -> Approval:
         step = run.workflow.steps[position]
-        traits = self.traits_of(step.action_type)
+        traits = self._equipment.traits_of(step.action_type)
         params, differences = asking.edited(approval, traits, edits)
         if not differences:
             return approval
-        return await asking.as_edited(approval, traits, params, differences, self._context_of(run, step, traits))
+        return await asking.as_edited(
+            approval, traits, params, differences, self._equipment.context_of(run, step, traits)
+        )
 
     async def _ask_anew(self, live: Live, record: StepRecord, approval: Approval) -> None:
         """Withdraw a request that is not about what would run; the machine asks again about what is."""
@@ -262,4 +264,4 @@ class Engine(Driver):
         assert verdict.status is not None
         batch.set_run(seq, verdict.status, now, None, None)
         if verdict.status is RunStatus.RUNNING:
-            batch.then.append(partial(self._make_ready, seq))
+            batch.then.append(partial(self._rota.add, seq))

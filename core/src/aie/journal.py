@@ -2,7 +2,8 @@
 
 Whatever is ready in one turn of the event loop is inserted together on the loop's thread; only COMMIT, which waits for
 the disk, goes to a helper thread, and what arrives meanwhile forms the next group. A lone transaction is committed
-where it stands, because handing it over costs as much as the disk does.
+where it stands, because handing it over costs as much as the disk does; and at once, without a turn of the loop, if
+whoever wants it knows that there is nobody to wait for.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ log = logging.getLogger("aie.journal")
 FILE_NAME = "journal.db"
 WAL_SAFE_FROM = (3, 51, 3)  # older ones can corrupt a write-ahead log that several connections write
 BUSY_TIMEOUT_MS = 5_000
+TURN_AFTER_S = 0.005  # others on the loop wait no longer than this, and a commit, for one that commits at once
 WRITER_WAITS_MS = 20  # on the loop's thread; the journal then tries again without holding the loop up
 TRY_AGAIN_S = 0.1
 FULL_BELOW_BYTES = 100_000
@@ -63,6 +65,7 @@ class Batch(Struct, eq=False):
     audit: list[dict[str, Json]] = []
     then: list[Callable[[], object]] = []  # called once it is durable
     otherwise: list[Callable[[], object]] = []  # called by whoever gives it up
+    at_once: bool = False  # nobody is there who could share the commit
 
     def join(self, other: Batch) -> None:
         self.rows += other.rows
@@ -190,6 +193,7 @@ class Journal:
         self.commits = 0
         self._waiting: list[_Waiting] = []
         self._flushing = False
+        self._turned_s = 0.0  # on the loop's clock: when the loop last turned for a commit
         self._busy_since_s: float | None = None  # on the loop's clock: another program holds the file
         self._sealed: list[AuditRecord] = []  # of the transaction that is open
         self._thread = ThreadPoolExecutor(1, "aie-commit")
@@ -226,8 +230,15 @@ class Journal:
         self._waiting.append((batch, done))
         if not self._flushing:
             self._flushing = True
-            loop.call_soon(self._flush)
+            if batch.at_once and loop.time() - self._turned_s < TURN_AFTER_S:
+                self._flush()
+            else:
+                loop.call_soon(self._turn)
         await done
+
+    def _turn(self) -> None:
+        self._turned_s = asyncio.get_running_loop().time()
+        self._flush()
 
     def _flush(self) -> None:
         group, self._waiting = self._waiting, []

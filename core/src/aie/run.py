@@ -29,6 +29,9 @@ class StepStatus(StrEnum):
     REJECTED = "rejected"
 
 
+ENDS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.REJECTED})
+
+
 class RunStatus(StrEnum):
     """Where a run stands. The last three are ends."""
 
@@ -120,20 +123,25 @@ class Run(Struct, frozen=True):
             decided = (own.approval or {}).get("decided_at")
             if isinstance(decided, str):
                 return max(self.created_at, datetime.fromisoformat(decided))  # a rerun reuses earlier decisions
-        passed = self._passed_over(step.index)
-        latest = self.created_at
+        latest, asked = self.created_at, False
         for index, record in self.steps.items():
-            if index < step.index and record.at > latest and (index not in passed or index in step.needs):
-                latest = record.at
-        return latest
+            if index < step.index:
+                asked = asked or record.approval_id is not None
+                latest = max(latest, record.at)
+        return self._passed_by_at(step) if asked else latest
 
-    def _passed_over(self, before: int) -> set[int]:
-        """The earlier steps that the line may have gone past before they had an end: where a person was asked, and
-        where one of those results is used.
+    def _passed_by_at(self, step: Step) -> datetime:
+        """The same where the line may have gone past earlier steps before they had an end: where a person was asked,
+        and where one of those results is used.
         """
+        before = step.index
         passed = {index for index, record in self.steps.items() if record.approval_id is not None and index < before}
-        if passed:
-            for step in self.workflow.steps[:before]:
-                if step.needs & passed:
-                    passed.add(step.index)
-        return passed
+        for other in self.workflow.steps[:before]:
+            if other.needs & passed:
+                passed.add(other.index)
+        ends = [
+            record.at
+            for index, record in self.steps.items()
+            if index < before and (index not in passed or index in step.needs)
+        ]
+        return max(self.created_at, *ends) if ends else self.created_at

@@ -16,7 +16,7 @@ from aie.errors import EventError, TemplateError
 from aie.operations import OperationError
 from aie.plain import Json, check_json, path_text, shown
 from aie.references import Path, References
-from aie.template_environment import MissingValueError, Rendering
+from aie.template_rendering import MissingValueError, Rendering
 from aie.template_texts import Text, TextCompiler
 
 NAMES = frozenset({"event", "results", "workflow", "run", "now"})

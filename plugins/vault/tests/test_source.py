@@ -355,7 +355,7 @@ def test_without_native_watching_looking_is_enough(tmp_path, monkeypatch, caplog
     def none_left(*args, **kwargs):
         raise OSError("OS file watch limit reached")
 
-    monkeypatch.setattr("watchfiles.awatch", none_left)
+    monkeypatch.setattr("watchfiles.watch", none_left)
     caplog.set_level("INFO")
     test_the_source_runs_until_it_is_cancelled(tmp_path, True)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
-import rich_click as click
+import click
 
 from aie.errors import AieError
 

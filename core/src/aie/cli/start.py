@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import rich_click as click
+import click
 
 from aie.builtin.schedule import next_times
 from aie.cli.output import Output, clean, common_options, own_stdout, shorten, show_warnings
@@ -38,7 +38,18 @@ BATCH_SIZE = 500
 MOST_BEHIND = 5_000  # records; a person is shown the newest when more than these happen at once
 
 
-@click.command()
+class Start(click.Command):
+    """Its help is drawn by rich-click, as that of all commands; what that needs is not kept while aie is at work."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        from rich_click import RichCommand  # noqa: PLC0415
+
+        drawn = RichCommand(name=self.name, params=self.params, help=self.help)
+        with drawn.make_context(ctx.info_name, [], ctx.parent, resilient_parsing=True) as context:
+            return drawn.get_help(context)
+
+
+@click.command(cls=Start)
 @common_options
 def command(vault: Path | None, output: Output) -> None:
     """Watch everything and run workflows until stopped with Ctrl-C.

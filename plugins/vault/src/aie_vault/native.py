@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from logging import Logger
 from pathlib import Path
 
@@ -33,19 +36,20 @@ _SILENT = (
 async def changes(vault: Path, settings: VaultSettings, log: Logger) -> AsyncIterator[asyncio.Event]:
     """An event that is set when something changed in a watched folder; never set where that cannot be known."""
     changed = asyncio.Event()
-    stop = asyncio.Event()
     folders = [vault / folder for folder in settings.watch if (vault / folder).is_dir()]
     wanted = settings.native_watching is True or (settings.native_watching == "auto" and reports_changes(vault))
     if not wanted or not folders:
         yield changed
         return
-    watching = asyncio.create_task(_watch(folders, changed, stop, log))
-    try:
-        yield changed
-    finally:
-        stop.set()
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+    loop, stop = asyncio.get_running_loop(), threading.Event()
+    report = partial(loop.call_soon_threadsafe, changed.set)
+    with ThreadPoolExecutor(1, "aie-vault-watch") as thread:
+        watching = loop.run_in_executor(thread, _watch, folders, report, stop, log)
+        try:
+            yield changed
+        finally:
+            stop.set()
+            await asyncio.wait([watching])
 
 
 def reports_changes(vault: Path, mounts: str | None = None) -> bool:
@@ -69,14 +73,13 @@ def reports_changes(vault: Path, mounts: str | None = None) -> bool:
     return not kind.split(".")[0].startswith(_SILENT)
 
 
-async def _watch(folders: list[Path], changed: asyncio.Event, stop: asyncio.Event, log: Logger) -> None:
-    # Imported here because every aie command loads this plugin and only "aie start" watches.
-    from watchfiles import awatch  # noqa: PLC0415
+def _watch(folders: list[Path], report: Callable[[], object], stop: threading.Event, log: Logger) -> None:
+    # Imported here because every aie command loads this plugin and only "aie start" watches. Not awatch: that one needs
+    # anyio, which is another megabyte.
+    from watchfiles import watch  # noqa: PLC0415
 
     try:
-        async for _ in awatch(
-            *folders, watch_filter=None, debounce=200, step=50, stop_event=stop, force_polling=False, recursive=True
-        ):
-            changed.set()
+        for _ in watch(*folders, watch_filter=None, debounce=200, step=50, stop_event=stop, force_polling=False):
+            report()
     except (OSError, RuntimeError) as error:  # no watches left, or a file system without them
         log.info("changes in the vault are found by looking only: %s", error)
