@@ -162,7 +162,7 @@ class DirectCaller:
     ) -> tuple[CallOutcome, tuple[Event, ...]]:
         handler = traits.handler
         try:
-            params = call.checked if isinstance(call.checked, BaseModel) else traits.parsed(call.params)
+            params: Any = call.checked if call.checked is not None else traits.parsed(call.params)
         except ParameterError as error:
             return Failure(error_of(error)), ()
         function: Callable[[Any, ActionContext], Any] = handler.run
