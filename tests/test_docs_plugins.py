@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sysconfig
 import venv
 from pathlib import Path
 
+from tests.pages import ROOT, blocks
 from tests.plugin_dists import write_wheel
-
-PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
-BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # Stands in for the package of this name, which needs more than there is in core's environment.
 GMAIL = """
@@ -51,8 +48,9 @@ def test_the_page_on_plugins_works_as_it_stands(tmp_path: Path) -> None:
     (environment / "bin" / "aie").chmod(0o755)
     write_wheel(wheels, "aie-gmail", GMAIL, metadata="Author: Example Ltd\n")
     script = "".join(
-        text if language == "console" else f"cat > aie.toml <<'END'\n{text}END\n"
-        for language, text in BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+        block.text if block.language == "console" else f"cat > aie.toml <<'END'\n{block.text}END\n"
+        for block in blocks(ROOT / "docs" / "plugins.md")
+        if block.language in ("console", "toml")
     )
     env = {
         "PATH": f"{environment / 'bin'}:/usr/bin:/bin",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
-FOLDER = Path(__file__).parents[2] / "docs" / "cookbook"
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SAVE_AS = re.compile(r"Save this as `([^`]+)`:\s*$")
+from tests.pages import ROOT, Block, blocks
+
+FOLDER = ROOT / "docs" / "cookbook"
 LANGUAGES = {"json", "toml", "console", "text", ""}
 
 
@@ -18,11 +17,14 @@ class Recipe:
     """One page."""
 
     name: str
-    text: str
 
-    @classmethod
-    def load(cls, name: str) -> Recipe:
-        return cls(name, (FOLDER / f"{name}.md").read_text(encoding="utf-8"))
+    @cached_property
+    def text(self) -> str:
+        return (FOLDER / f"{self.name}.md").read_text(encoding="utf-8")
+
+    @cached_property
+    def _blocks(self) -> list[Block]:
+        return blocks(FOLDER / f"{self.name}.md")
 
     def __str__(self) -> str:
         return self.name
@@ -34,8 +36,7 @@ class Recipe:
     @property
     def files(self) -> dict[str, str]:
         """By path in the vault, what is to be saved there."""
-        saved = ((_SAVE_AS.search(before), text) for _, text, before in self._blocks())
-        return {where[1]: text for where, text in saved if where}
+        return {block.saved_as: block.text for block in self._blocks if block.saved_as}
 
     @property
     def settings(self) -> str:
@@ -60,18 +61,14 @@ class Recipe:
 
     @property
     def languages(self) -> set[str]:
-        return {language for language, _, _ in self._blocks()}
+        return {block.language for block in self._blocks}
 
     def blocks(self, wanted: str) -> list[str]:
-        return [text for language, text, _ in self._blocks() if language == wanted]
-
-    def _blocks(self) -> Iterator[tuple[str, str, str]]:
-        for found in _BLOCK.finditer(self.text):
-            yield found[1], found[2], self.text[: found.start()]
+        return [block.text for block in self._blocks if block.language == wanted]
 
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.md") if path.stem != "index")
-RECIPES = [Recipe.load(name) for name in NAMES]
+RECIPES = [Recipe(name) for name in NAMES]
 
 
 def says(expected: str, found: str) -> bool:

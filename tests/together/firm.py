@@ -57,7 +57,7 @@ class Firm:
         aie("connect", "linkedin", "--set", "how=token", "--set", "client_id=", stdin=f"{TOKEN}\n")
 
     def use(self, name: str, **changes: str) -> Recipe:
-        recipe = Recipe.load(name)
+        recipe = Recipe(name)
         save(recipe, self.aie, **changes)
         return recipe
 

@@ -10,36 +10,25 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from tests.pages import blocks
 from tests.test_wheels import WORKSPACE, environment, third_party, wheels
 
 __all__ = ["third_party", "wheels"]  # fixtures
 
-PAGE = WORKSPACE / "docs" / "writing-a-plugin.md"
 FINISHED = WORKSPACE / "docs" / "tutorial" / "aie-parcels"
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SAVE_AS = re.compile(r"Save this as `([^`]+)`:\s*$")
-
-
-def pieces() -> list[tuple[str, str, str]]:
-    """Each block of the page: its language, its text, and the path it is to be saved as."""
-    page = PAGE.read_text(encoding="utf-8")
-    found = []
-    for block in BLOCK.finditer(page):
-        saved = SAVE_AS.search(page[: block.start()])
-        found.append((block[1], block[2], saved[1] if saved else ""))
-    return found
+PIECES = blocks(WORKSPACE / "docs" / "writing-a-plugin.md")
 
 
 def script() -> str:
     """The page as one shell script."""
     lines = ["set -e", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
-    for language, text, saved in pieces():
-        if saved:
-            lines.append(f"cat > {shlex.quote(saved)} <<'END_OF_FILE'\n{text}END_OF_FILE")
-        elif language == "console":
-            lines += text.splitlines()
+    for piece in PIECES:
+        if piece.saved_as:
+            lines.append(f"cat > {shlex.quote(piece.saved_as)} <<'END_OF_FILE'\n{piece.text}END_OF_FILE")
+        elif piece.language == "console":
+            lines += piece.text.splitlines()
         else:
-            assert language in ("", "toml"), f"nobody runs blocks of {language!r}"
+            assert piece.language in ("", "toml"), f"nobody runs blocks of {piece.language!r}"
     return "\n".join(lines) + "\n"
 
 
@@ -69,7 +58,8 @@ def test_the_page_leads_from_the_first_command_to_the_plugin_at_work(
     assert done.returncode == 0, done.stdout + done.stderr
     assert files(work / "aie-parcels") == files(FINISHED)
     rest = done.stdout
-    for line in (line for language, text, saved in pieces() if not (language or saved) for line in text.splitlines()):
+    shown = [piece.text for piece in PIECES if not (piece.language or piece.saved_as)]
+    for line in "".join(shown).splitlines():
         assert squeezed(line) in squeezed(rest), f"no {line!r} from here on:\n{rest}"
         rest = squeezed(rest).partition(squeezed(line))[2]
 
@@ -80,7 +70,7 @@ def squeezed(text: str) -> str:
 
 
 def test_all_of_the_finished_plugin_is_on_the_page_or_made_by_the_first_command() -> None:
-    on_page = {saved for _, _, saved in pieces()}
+    on_page = {piece.saved_as for piece in PIECES}
     made = set(files(FINISHED)) - on_page
     assert made == {
         "pyproject.toml",
