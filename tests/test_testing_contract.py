@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from aie import ActionContext, ApprovalChannel, AuditSink, Event, LookUp, hookimpl
+from aie import ActionContext, Event, LookUp, hookimpl
+from aie.approvals import ApprovalChannel
 from aie.connections import Finding
 from aie.errors import ActionError, NotFoundError
+from aie.records import AuditSink
 from aie.testing import Home, Report, contract, examine
 from tests.board import BOARD, CONNECTION, EVENT_TYPE, HANDLER, SECRET, SOURCE, Plugin, Post, post
 

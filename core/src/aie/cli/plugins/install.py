@@ -41,20 +41,24 @@ def install_plugin(
     for line in lines:
         output.line(line)
     output.line()
-    confirm(yes, command, f"aie plugins install {what}{' --upgrade' if upgrade else ''} --yes")
+    if not is_wanted(yes, command, f"aie plugins install {what}{' --upgrade' if upgrade else ''} --yes"):
+        context.exit(1)
     run(command, f"installing {meant.package} with {installer.name}")
     came = of_package(listed_afresh(vault), meant.package)
     output.record({"package": meant.package, "command": command, "plugins": came})
     context.exit(_tell(meant, came, output))
 
 
-def confirm(yes: bool, command: list[str], again: str) -> None:
-    """Go on only when the person says so. Raises WrongUseError where nobody can be asked."""
+def is_wanted(yes: bool, command: list[str], again: str) -> bool:
+    """Whether the person says so. Raises WrongUseError where nobody can be asked."""
     if yes:
-        return
+        return True
     if not sys.stdin.isatty():
         raise WrongUseError("nobody is here to be asked before this is run", where=shown(command), hint=again)
-    click.confirm("Go on?", abort=True, err=True)
+    if click.confirm("Go on?", err=True):
+        return True
+    click.echo("Nothing was changed.", err=True)
+    return False
 
 
 def _tell(meant: Wanted, came: list[dict[str, Any]], output: Output) -> int:

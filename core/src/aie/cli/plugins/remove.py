@@ -12,7 +12,7 @@ import rich_click as click
 from aie.cli.anywhere import config_anywhere
 from aie.cli.output import Output, WrongUseError, common_options
 from aie.cli.plugins.afresh import listed_afresh, of_package
-from aie.cli.plugins.install import RESTART, confirm
+from aie.cli.plugins.install import RESTART, is_wanted
 from aie.cli.plugins.installer import InstallError, find_installer, run, shown
 from aie.cli.terminal import counted, wrapped
 from aie.cli.workflow_files import listed_files, look_at
@@ -29,7 +29,8 @@ from aie.plugins.registry import Registry
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask before.")
 @common_options
-def remove_plugin(name: str, yes: bool, vault: Path | None, output: Output) -> None:
+@click.pass_context
+def remove_plugin(context: click.Context, name: str, yes: bool, vault: Path | None, output: Output) -> None:
     """Take a plugin away, by its name or its package. Its settings, credentials and past stay."""
     config = config_anywhere(vault)
     package = _package(name, Registry.discover(config))
@@ -44,7 +45,8 @@ def remove_plugin(name: str, yes: bool, vault: Path | None, output: Output) -> N
     for line in using:
         for part in wrapped(line, indent="Warning: ", more="         "):
             output.line(part)
-    confirm(yes, command, f"aie plugins remove {name} --yes")
+    if not is_wanted(yes, command, f"aie plugins remove {name} --yes"):
+        context.exit(1)
     run(command, f"taking away {package} with {installer.name}")
     left = [record["name"] for record in of_package(listed_afresh(vault), package)]
     if left:
