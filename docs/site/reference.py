@@ -201,31 +201,42 @@ def action_lines(action: Mapping[str, Any]) -> Iterator[str]:
     asks = "asks first" if action["asks_first"] else "does not ask"
     again = "is safe to repeat" if action["repeatable"] else "is never repeated by guessing"
     yield f"\nIt {effects[action['effect']]}, {asks}, and {again}. {touched(action['touches'])}\n"
-    yield from json_fields("parameter", action["parameters"])
+    yield from parameters(action["parameters"])
+    if action["example"]:
+        yield from example_lines("An example of its parameters:", action["example"])
     if action["result"]:
         yield "\nIts result:\n"
-        yield from json_fields("field", action["result"])
+        yield from json_fields(action["result"])
 
 
-def touched(touches: list[str] | Mapping[str, list[str]]) -> str:
+def touched(touches: Mapping[str, list[str]]) -> str:
     """A sentence; '' for an action that touches nothing."""
-    if not isinstance(touches, list):
-        touches = [f"{what} {', '.join(f'`{one}`' for one in names)}" for what, names in touches.items() if names]
-    return f"It touches {'; '.join(touches)}." if touches else ""
+    words = {"hosts": "over the network", "folders": "in the vault", "commands": "by running"}
+    named = {kind: ["all of it" if one == "." else f"`{one}`" for one in touches[kind]] for kind in words}
+    parts = [f"{words[kind]} {', '.join(names)}" for kind, names in named.items() if names]
+    return f"It touches {'; '.join(parts)}." if parts else ""
+
+
+def example_lines(intro: str, example: object) -> Iterator[str]:
+    yield from ("", intro, "", "```json", json.dumps(example, ensure_ascii=False, indent=2), "```")
 
 
 def event_lines(event: Mapping[str, Any]) -> Iterator[str]:
     yield ""
-    yield from json_fields("field", event["fields"])
-    example = json.dumps(event["example"], ensure_ascii=False, indent=2)
-    yield from ("", "An example of its data:", "", "```json", example, "```")
+    yield from json_fields(event["fields"])
+    yield from example_lines("An example of its data:", event["example"])
 
 
 def source_lines(source: Mapping[str, Any]) -> Iterator[str]:
     yield f"\nIt emits {', '.join(f'`{name}`' for name in source['event_types'])}."
 
 
-def json_fields(kind: str, fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def json_fields(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    rows = [(f"`{field['name']}`", cell(field["type"]), cell(field["description"])) for field in fields]
+    yield from table(("field", "kind", "what it is"), rows)
+
+
+def parameters(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     rows = [
         (
             f"`{field['name']}`",
@@ -235,7 +246,7 @@ def json_fields(kind: str, fields: Iterable[Mapping[str, Any]]) -> Iterator[str]
         )
         for field in fields
     ]
-    yield from table((kind, "kind", "when left out", "what it is"), rows)
+    yield from table(("parameter", "kind", "when left out", "what it is"), rows)
 
 
 def default(value: Any) -> str:
