@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aie.errors import ParameterError
-from aie.files import HANDLES, PROTECTED, Files, inside, numbered, path_parts, safe_name
+from aie.files import HANDLES, Files
+from aie.paths import PROTECTED, inside, numbered, path_parts, safe_name
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links and mode bits as POSIX has them")
 

@@ -13,7 +13,7 @@ import pytest
 
 from aie.config import Config
 from aie.errors import ParameterError
-from aie.files import inside
+from aie.paths import inside
 from aie.plugins import PluginInfo, PluginState, Registry
 from tests.plugin_dists import GOOD, write_dist
 

@@ -1,7 +1,8 @@
 """File writes: the seam through which aie and its plugins put bytes on the disk.
 
 Writes are whole or not at all: the bytes go to a temporary name (``.aie-*.tmp``) in the same folder, are flushed to the
-disk, and then get their name. What a workflow may name as a path is decided by :func:`inside`.
+disk, and then get their name. What a workflow may name as a path is decided by
+:func:`aie.paths.inside`.
 """
 
 from __future__ import annotations
@@ -9,52 +10,28 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import secrets
 import stat
 import time
-import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from aie.errors import ParameterError
+from aie.paths import PROTECTED, folded, inside, numbered, path_parts, wrong_path
 
 try:  # absent on Windows, where names are unique without regard to case anyway
     import fcntl
 except ImportError:  # pragma: no cover
     fcntl = None  # type: ignore[assignment]
 
-PROTECTED: tuple[str, ...] = (
-    "Pending_Approval",
-    "Approved",
-    "Rejected",
-    "Done",
-    "Logs",
-    "integrations",
-    "plugins",
-    "**/workflows",
-    "**/.obsidian",
-    "**/.git",
-    "**/aie.toml",
-    "**/CLAUDE.md",
-    "**/AGENTS.md",
-)
-"""What no workflow writes to: names at the top of the vault, or with ``**/`` in any folder. Case does not matter."""
-
 HANDLES = os.name == "posix" and {os.open, os.mkdir, os.stat, os.unlink, os.rename, os.link} <= os.supports_dir_fd
 """Whether this system can open a path folder by folder and work relative to the open folder."""
 
-_EXAMPLE = 'write a path below the vault with forward slashes, for example "Inbox/Meeting notes.md"'
-_ILLEGAL = '\\:<>"|?*'
-_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)")
-_SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(\.[^.]{0,3})?")  # Windows' second name for a long one, such as PENDIN~1
-_MAX_NAME_BYTES = 255
-_MAX_PATH_BYTES = 1024
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -67,108 +44,6 @@ def advice(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return "check the owner and the permissions of the folder, then start the run again"
     return ""
-
-
-# --- names and paths ---------------------------------------------------------------------------------------------
-
-
-def path_parts(relative: str) -> tuple[str, ...]:
-    """The names in a path, NFC-normalised; ParameterError for anything but a plain path below some folder."""
-    path = unicodedata.normalize("NFC", relative)
-    if not path:
-        raise _wrong(path, "is empty")
-    if re.match(r"[A-Za-z]:", path):
-        raise _wrong(path, f"starts with the drive letter {path[:2]!r}")
-    if path.startswith(("/", "~/")):
-        raise _wrong(path, "is absolute")
-    if "\\" in path:
-        raise _wrong(path, "has a backslash in it")
-    parts = tuple(path.split("/"))
-    for part in parts:
-        problem = _name_problem(part)
-        if problem:
-            raise _wrong(path, problem)
-    if len(path.encode()) > _MAX_PATH_BYTES:
-        raise _wrong(path, f"is longer than {_MAX_PATH_BYTES} bytes")
-    return parts
-
-
-def inside(root: Path, relative: str, *, protected: Collection[str] = PROTECTED) -> Path:
-    """``root / relative``, once it is sure to lie in ``root`` and outside everything protected.
-
-    Follows links to see where they lead: one that leaves the root is refused, one that stays within it is not. A link
-    put there afterwards is what :meth:`Files.write_inside` and its siblings are safe from, and this is not.
-    """
-    parts = path_parts(relative)
-    _refuse_protected(relative, parts, protected)
-    path = root.joinpath(*parts)
-    try:
-        home, target = root.resolve(), path.resolve()
-    except (OSError, RuntimeError) as error:  # a loop of links
-        raise _wrong(relative, f"cannot be followed: {error}") from None
-    if not target.is_relative_to(home):
-        raise _wrong(relative, "leads out of the vault through a link")
-    _refuse_protected(relative, target.relative_to(home).parts, protected)
-    return path
-
-
-def safe_name(text: str, max_bytes: int = 120) -> str:
-    """A file name (without extension) made of any text: legal everywhere, never hidden, never empty (``untitled``)."""
-    name = unicodedata.normalize("NFC", re.sub(r"\{\{.*?\}\}", " ", text, flags=re.DOTALL))
-    name = re.sub(r'[\\/:*?"<>|#^\[\]~]|%%', " ", name)
-    name = "".join(" " if char.isspace() else char for char in name if char.isspace() or _prints(char))
-    name = _trimmed(unicodedata.normalize("NFC", " ".join(name.split())), max_bytes)
-    if _DEVICE.match(name):
-        stem, dot, rest = name.partition(".")
-        name = _trimmed(f"{stem.rstrip()}_{dot}{rest}", max_bytes)
-    return name or "untitled"
-
-
-def _trimmed(name: str, max_bytes: int) -> str:
-    return name.strip(". ").encode()[:max_bytes].decode(errors="ignore").strip(". ")
-
-
-def _prints(char: str) -> bool:
-    return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-def _name_problem(name: str) -> str:
-    """What is wrong with one name of a path; empty when nothing is."""
-    if name in {"", ".", ".."}:
-        return f'has {name!r} in it: "..", "." and empty names are not allowed' if name else "has an empty name in it"
-    found = next((char for char in name if not _prints(char)), None)
-    if found is not None:
-        return f"has the invisible character {found!r} in it"
-    found = next((char for char in name if char in _ILLEGAL), None)
-    if found is not None:
-        return f"has the character {found!r} in it"
-    problems = {
-        f"has the hidden name {name!r} in it": name.startswith("."),
-        f"has a name ending in a dot or blank in it, {name!r}": name.endswith((".", " ")),
-        f"has a name starting with a blank in it, {name!r}": name.startswith(" "),
-        f"has the device name {name!r} in it": bool(_DEVICE.match(name)),
-        f"has the short name {name!r} in it": bool(_SHORT_NAME.fullmatch(name)),
-        f"has a name of more than {_MAX_NAME_BYTES} bytes in it": len(name.encode()) > _MAX_NAME_BYTES,
-    }
-    return next((problem for problem, found in problems.items() if found), "")
-
-
-def _refuse_protected(relative: str, parts: tuple[str, ...], protected: Collection[str]) -> None:
-    folded = [_folded(part) for part in parts]
-    for entry in protected:
-        anywhere = entry.startswith("**/")
-        wanted = [_folded(part) for part in PurePosixPath(entry.removeprefix("**/")).parts]
-        starts = range(len(folded)) if anywhere else range(min(1, len(folded)))
-        if wanted and any(folded[start : start + len(wanted)] == wanted for start in starts):
-            raise _wrong(relative, f"is protected: no workflow writes to {entry.removeprefix('**/')!r}")
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def _wrong(relative: str, problem: str) -> ParameterError:
-    return ParameterError(f"the path {relative[:200]!r} {problem}", where="path", hint=_EXAMPLE)
 
 
 # --- folders -----------------------------------------------------------------------------------------------------
@@ -211,7 +86,7 @@ class Folder:
         """Replace the file, or make it; the mode bits of an existing one stay."""
         before = self.stat(name)
         if before is not None and stat.S_ISLNK(before.st_mode):
-            raise _wrong(name, "is a link: name the file it leads to")
+            raise wrong_path(name, "is a link: name the file it leads to")
         mode = stat.S_IMODE(before.st_mode) if before is not None and stat.S_ISREG(before.st_mode) else None
         temp = self._temp(data, mode)
         try:
@@ -245,10 +120,10 @@ class Folder:
         Names that differ only in case or in Unicode form count as the same.
         """
         with self._locked():
-            taken = {_folded(entry.name) for entry in self.scan()}
+            taken = {folded(entry.name) for entry in self.scan()}
             for number in count(1):
                 candidate = numbered(name, number)
-                if _folded(candidate) not in taken and self.create(candidate, data):
+                if folded(candidate) not in taken and self.create(candidate, data):
                     return candidate
         raise AssertionError("the numbers ended")
 
@@ -261,7 +136,7 @@ class Folder:
 
     def _at(self, name: str) -> str:
         if name in {"", ".", ".."} or "/" in name or "\0" in name:
-            raise _wrong(name, "is not a name")
+            raise wrong_path(name, "is not a name")
         return name if self._handle is not None else str(self.path / name)
 
     def _temp(self, data: bytes, mode: int | None) -> str:
@@ -308,16 +183,6 @@ class Folder:
                     fcntl.flock(self._handle, fcntl.LOCK_EX)
                     stack.callback(fcntl.flock, self._handle, fcntl.LOCK_UN)
             yield
-
-
-def numbered(name: str, number: int) -> str:
-    """``note.md``, ``note 2.md``, ``note 3.md`` … for 1, 2, 3 …, never longer than a name may be."""
-    if number == 1:
-        return name
-    path = PurePosixPath(name)
-    tail = f" {number}{path.suffix}"
-    stem = path.stem.encode()[: _MAX_NAME_BYTES - len(tail.encode())].decode(errors="ignore")
-    return f"{stem.rstrip('. ')}{tail}"
 
 
 # --- the seam ----------------------------------------------------------------------------------------------------
@@ -439,4 +304,4 @@ def _walk_by_path(root: Path, names: tuple[str, ...], create: bool) -> None:
 def _no_folder(root: Path, names: tuple[str, ...], name: str) -> ParameterError:
     link = root.joinpath(*names[: names.index(name) + 1]).is_symlink()
     kind = "a link: name the folder it leads to" if link else "not a folder"
-    return _wrong("/".join(names), f"cannot be used, because {name!r} is {kind}")
+    return wrong_path("/".join(names), f"cannot be used, because {name!r} is {kind}")

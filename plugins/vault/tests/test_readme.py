@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aie.files import PROTECTED
+from aie.paths import PROTECTED
 from aie.templates import TemplateCompiler
 from aie.workflow import parse_workflow
 from aie_vault.plugin import aie_action_handlers

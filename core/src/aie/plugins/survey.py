@@ -14,7 +14,7 @@ from aie.plugins.local_file import LocalFile
 from aie.plugins.offers import NAME
 from aie.plugins.plugin import PluginInfo, PluginState
 
-FOLDER = "plugins"  # of the vault: where its plugins that are one file are; aie.files protects it
+FOLDER = "plugins"  # of the vault: where its plugins that are one file are; aie.paths protects it
 _PROGRAM = "the program itself"  # the origin of plugins that were handed over, not installed
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from aie.errors import ActionError, ConfigError, ParameterError, RetryableError
-from aie.files import Files, Folder, advice, path_parts, safe_name
+from aie.files import Files, Folder, advice
+from aie.paths import path_parts, safe_name
 from aie_calendar import content_lines
 from aie_calendar.settings import is_beside
 from aie_calendar.store import ChangedMeanwhileError, Draft, Pulled, Stored

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aie.errors import AieError
-from aie.files import Files, Folder, numbered, safe_name
+from aie.files import Files, Folder
+from aie.paths import numbered, safe_name
 from aie_gmail.mail import Attachment
 
 MAX_FILES = 50

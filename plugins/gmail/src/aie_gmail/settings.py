@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from aie.errors import ParameterError
-from aie.files import PROTECTED, path_parts
+from aie.paths import PROTECTED, path_parts
 from aie.touches import Touches
 from aie_gmail.addresses import normal
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from aie.errors import ParameterError
-from aie.files import path_parts
+from aie.paths import path_parts
 from aie.touches import Touches
 from aie_linkedin.urns import organization_urn
 

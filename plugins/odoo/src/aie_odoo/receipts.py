@@ -7,7 +7,8 @@ import base64
 from pathlib import Path
 
 from aie.errors import ActionError, ParameterError
-from aie.files import Files, path_parts
+from aie.files import Files
+from aie.paths import path_parts
 from aie_odoo.client import Session
 
 LARGEST_BYTES = 10 * 1024 * 1024

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import ActionError, ParameterError, RetryableError
-from aie.files import Files, Folder, advice, path_parts
+from aie.files import Files, Folder, advice
+from aie.paths import path_parts
 from aie.touches import Touches
 from aie_vault.settings import VaultSettings
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from aie.approvals import Approval, ApprovalState
-from aie.files import safe_name
+from aie.paths import safe_name
 from aie.plain import Json
 from aie_vault import frontmatter, inert
 from aie_vault.frontmatter import quoted, scalar

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import RetryableError
-from aie.files import Files, advice, safe_name
+from aie.files import Files, advice
+from aie.paths import safe_name
 from aie.touches import Touches
 from aie_vault import inert
 from aie_vault.actions import Written

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from aie.errors import ParameterError
-from aie.files import PROTECTED, path_parts
+from aie.paths import PROTECTED, path_parts
 
 
 def _folder(text: str) -> str:
