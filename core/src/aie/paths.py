@@ -34,8 +34,10 @@ _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 1024
 
 
-def path_parts(relative: str) -> tuple[str, ...]:
-    """The names in a path, NFC-normalised; ParameterError for anything but a plain path below some folder."""
+def path_parts(relative: str, *, protected: Collection[str] = ()) -> tuple[str, ...]:
+    """The names in a path, NFC-normalised; ParameterError for anything but a plain path below some folder, and outside
+    everything protected.
+    """
     path = unicodedata.normalize("NFC", relative)
     if not path:
         raise wrong_path(path, "is empty")
@@ -52,6 +54,7 @@ def path_parts(relative: str) -> tuple[str, ...]:
             raise wrong_path(path, problem)
     if len(path.encode()) > _MAX_PATH_BYTES:
         raise wrong_path(path, f"is longer than {_MAX_PATH_BYTES} bytes")
+    _refuse_protected(path, parts, protected)
     return parts
 
 
@@ -61,8 +64,7 @@ def inside(root: Path, relative: str, *, protected: Collection[str] = PROTECTED)
     Follows links to see where they lead: one that leaves the root is refused, one that stays within it is not. A link
     put there afterwards is what :meth:`aie.files.Files.write_inside` and its siblings are safe from, and this is not.
     """
-    parts = path_parts(relative)
-    _refuse_protected(relative, parts, protected)
+    parts = path_parts(relative, protected=protected)
     path = root.joinpath(*parts)
     try:
         home, target = root.resolve(), path.resolve()

@@ -119,12 +119,17 @@ def test_a_path_trick_is_refused_before_anything_is_done(create, path):
         create.params.model_validate({"path": path, "content": "x"})
 
 
-@pytest.mark.parametrize("path", ["Ask me/a.md", "approved/a.md", "Done/a.md", "workflows/a.json", "Notes/CLAUDE.md"])
-def test_aies_own_folders_are_protected_under_whatever_name(tmp_path, path):
+@pytest.mark.parametrize("path", ["approved/a.md", "Done/a.md", "workflows/a.json", "Notes/CLAUDE.md", "plugins/a.py"])
+def test_what_no_workflow_writes_to_is_refused_before_anything_is_done(create, path):
+    with pytest.raises(ValidationError, match="is protected"):
+        create.params.model_validate({"path": path, "content": "x"})
+
+
+def test_aies_own_folders_are_protected_under_whatever_name(tmp_path):
     create = create_file(VaultSettings(pending="Ask me"), Files())
 
     with pytest.raises(ParameterError, match="is protected"):
-        run(create, tmp_path, path=path, content="x")
+        run(create, tmp_path, path="Ask me/a.md", content="x")
     assert tree(tmp_path) == {}
 
 

@@ -12,14 +12,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from aie.actions import ActionContext, ActionHandler, Effect
 from aie.errors import ActionError, ParameterError, RetryableError
 from aie.files import Files, Folder, advice
-from aie.paths import path_parts
+from aie.paths import PROTECTED, path_parts
 from aie.touches import Touches
 from aie_vault.settings import VaultSettings
 
 
 def _path(text: str) -> str:
     try:
-        return "/".join(path_parts(text))
+        return "/".join(path_parts(text, protected=PROTECTED))
     except ParameterError as error:
         raise ValueError(f"{error}; {error.hint}") from None
 
