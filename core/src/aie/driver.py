@@ -23,12 +23,7 @@ from aie.approvals import Approval, ApprovalState
 from aie.config import Config
 from aie.credentials import CredentialStore
 from aie.equipment import Equipment
-from aie.errors import (
-    DefinitionError,
-    EventError,
-    JournalError,
-    NotFoundError,
-)  # fmt: skip
+from aie.errors import DefinitionError, EventError, JournalError, NotFoundError
 from aie.events import Event
 from aie.history import History
 from aie.ingest import Accepted, Ingest, own_source
