@@ -29,6 +29,10 @@ def tree(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def no_links(*args, **kwargs):
+    raise PermissionError(1, "Operation not permitted")
+
+
 def test_write_replaces_the_file_and_leaves_nothing_else_behind(files, tmp_path):
     files.write(tmp_path / "a.md", b"one")
     files.write(tmp_path / "a.md", b"two")
@@ -54,9 +58,6 @@ def test_create_leaves_an_existing_file_alone(files, tmp_path):
 
 
 def test_create_works_where_the_file_system_has_no_links(files, tmp_path, monkeypatch):
-    def no_links(*args, **kwargs):
-        raise PermissionError(1, "Operation not permitted")
-
     monkeypatch.setattr(os, "link", no_links)
 
     assert [files.create(tmp_path / "a.md", b"one"), files.create(tmp_path / "a.md", b"two")] == [True, False]
@@ -129,6 +130,91 @@ def test_a_numbered_name_is_never_longer_than_a_name_may_be():
     name = "ä" * 126 + ".md"
 
     assert (numbered(name, 1), numbered(name, 12)) == (name, "ä" * 124 + " 12.md")
+
+
+# --- moving ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    """A vault with a file in ``Inbox`` and an empty ``Archive``."""
+    for name in ("Inbox", "Archive"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "Inbox" / "a.pdf").write_bytes(b"one")
+    return tmp_path
+
+
+def move(files: Files, shelf: Path, name: str = "a.pdf", new: str = "a.pdf") -> str:
+    with files.folder(shelf, "Inbox") as inbox, files.folder(shelf, "Archive") as archive:
+        return inbox.move_numbered(name, archive, new)
+
+
+def test_a_moved_file_keeps_its_content_its_time_and_its_mode(files, shelf):
+    before = (shelf / "Inbox" / "a.pdf").stat()
+
+    assert move(files, shelf, new="b.pdf") == "b.pdf"
+
+    after = (shelf / "Archive" / "b.pdf").stat()
+    assert tree(shelf) == {"Archive/b.pdf": b"one"}
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_file_is_never_moved_onto_another(files, shelf, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    (shelf / "Archive" / "A.pdf").write_bytes(b"other")
+
+    with files.folder(shelf, "Inbox") as inbox, files.folder(shelf, "Archive") as archive:
+        assert inbox.move("a.pdf", archive, "A.pdf") is False
+    assert move(files, shelf) == "a 2.pdf"
+
+    assert tree(shelf) == {"Archive/A.pdf": b"other", "Archive/a 2.pdf": b"one"}
+
+
+def test_files_moved_at_once_to_one_name_are_all_kept(files, shelf):
+    names = [f"scan {number}.pdf" for number in range(40)]
+    for name in names:
+        (shelf / "Inbox" / name).write_bytes(name.encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        moved = list(pool.map(lambda name: move(files, shelf, name, "scan.pdf"), names))
+
+    assert len(set(moved)) == 40
+    expected = {f"Archive/{new}": name.encode() for name, new in zip(names, moved, strict=True)}
+    assert tree(shelf) == {**expected, "Inbox/a.pdf": b"one"}
+
+
+def test_a_file_that_cannot_leave_its_place_is_not_in_two(shelf, monkeypatch):
+    real = os.unlink
+
+    def stuck(path, **options):
+        if (shelf / "Inbox" / "a.pdf").exists() and (shelf / "Archive" / "a.pdf").exists() and not tries:
+            tries.append(path)
+            raise OSError(30, "Read-only file system")
+        real(path, **options)
+
+    tries: list[str] = []
+    monkeypatch.setattr(os, "unlink", stuck)
+
+    with pytest.raises(OSError, match="Read-only"):
+        move(Files(), shelf)
+
+    assert (tries, tree(shelf)) == (["a.pdf"], {"Inbox/a.pdf": b"one"})
+
+
+@posix
+def test_only_plain_files_are_moved(files, shelf):
+    (shelf / "Inbox" / "folder").mkdir()
+    (shelf / "Inbox" / "link").symlink_to(shelf / "Inbox" / "a.pdf")
+
+    for name in ("folder", "link"):
+        with pytest.raises(OSError, match="not a regular file"):
+            move(files, shelf, name)
+    with pytest.raises(FileNotFoundError):
+        move(files, shelf, "missing.pdf")
+
+    assert [path.name for path in (shelf / "Archive").iterdir()] == []
 
 
 # --- paths -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -32,6 +33,7 @@ except ImportError:  # pragma: no cover
 HANDLES = os.name == "posix" and {os.open, os.mkdir, os.stat, os.unlink, os.rename, os.link} <= os.supports_dir_fd
 """Whether this system can open a path folder by folder and work relative to the open folder."""
 
+_AS_IT_IS: dict[str, Any] = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
 _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -119,13 +121,34 @@ class Folder:
 
         Names that differ only in case or in Unicode form count as the same.
         """
-        with self._locked():
-            taken = {folded(entry.name) for entry in self.scan()}
-            for number in count(1):
-                candidate = numbered(name, number)
-                if folded(candidate) not in taken and self.create(candidate, data):
-                    return candidate
-        raise AssertionError("the numbers ended")
+        return self._first_free(name, lambda candidate: self.create(candidate, data))
+
+    def move(self, name: str, target: Folder, new_name: str) -> bool:
+        """Give the file this name in another open folder; False, and nothing done, when the name exists there.
+
+        Links, folders and devices are refused with OSError, as is another disk.
+        """
+        status = os.stat(self._at(name), dir_fd=self._handle, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        if target.stat(new_name) is not None:
+            return False
+        old, new = self._at(name), target._at(new_name)
+        try:
+            os.link(old, new, src_dir_fd=self._handle, dst_dir_fd=target._handle, **_AS_IT_IS)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links: what gets the name between the look and now is replaced
+            os.rename(old, new, src_dir_fd=self._handle, dst_dir_fd=target._handle)
+        else:
+            self._leave(name, target, new_name)
+        target._settle()
+        self._settle()
+        return True
+
+    def move_numbered(self, name: str, target: Folder, new_name: str) -> str:
+        """The same under the next free of ``NAME 2``, ``NAME 3`` … where the name exists; gives the name it got."""
+        return target._first_free(new_name, lambda candidate: self.move(name, target, candidate))
 
     def remove(self, name: str) -> None:
         """Remove the file or link; nothing happens when there is none."""
@@ -133,6 +156,23 @@ class Folder:
             for attempt in self._retry:
                 with attempt:
                     os.unlink(self._at(name), dir_fd=self._handle)
+
+    def _leave(self, name: str, target: Folder, new_name: str) -> None:
+        """Take away the first of a file's two names, or else the second."""
+        try:
+            self.remove(name)
+        except BaseException:
+            target.remove(new_name)
+            raise
+
+    def _first_free(self, name: str, take: Callable[[str], bool]) -> str:
+        with self._locked():
+            taken = {folded(entry.name) for entry in self.scan()}
+            for number in count(1):
+                candidate = numbered(name, number)
+                if folded(candidate) not in taken and take(candidate):
+                    return candidate
+        raise AssertionError("the numbers ended")
 
     def _at(self, name: str) -> str:
         if name in {"", ".", ".."} or "/" in name or "\0" in name:
