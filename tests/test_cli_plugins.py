@@ -109,7 +109,7 @@ def test_list_shows_what_works_what_is_off_and_what_is_broken_and_why(aie: Comma
     assert (found["sulky"]["state"], found["sulky"]["adds"]) == ("broken", NOTHING)
     assert found["sulky"]["reason"].endswith("tried to end the program with no")
     assert found["vault"]["adds"] == {
-        "actions": ["create_file", "send_notification"],
+        "actions": ["create_file", "move_file", "send_notification"],
         "event_types": [],
         "sources": ["vault.files"],
         "sinks": ["failures"],

@@ -278,7 +278,7 @@ def test_the_briefing_comes_without_odoo_and_says_so(firm: Firm) -> None:
 def test_a_pdf_gets_an_entry_and_the_same_one_again_is_pointed_out(firm: Firm) -> None:
     firm.use("file-intake")
     content = b"%PDF-1.7 an offer\n"
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256, received = hashlib.sha256(content).hexdigest(), today()
     with firm.aie.started():
         firm.looks_at_files()
         (firm.vault / "Inbox" / "offer.pdf").write_bytes(content)
@@ -286,20 +286,26 @@ def test_a_pdf_gets_an_entry_and_the_same_one_again_is_pointed_out(firm: Firm) -
         until(lambda: firm.notes("Inbox/NOTIFICATION_*offer*"), "word of the file")
         (firm.vault / "Inbox" / "again.pdf").write_bytes(content)
         until(lambda: firm.notes("Inbox/NOTIFICATION_*again*"), "word of the second file")
+    month = f"{received:%Y-%m}"
+    assert sorted(path.name for path in firm.vault.glob("Inbox/*") if "NOTIFICATION" not in path.name) == ["list.txt"]
+    assert {path.name: path.read_bytes() for path in firm.vault.glob(f"Archive/{month}/*")} == {
+        "offer.pdf": content,
+        "again.pdf": content,
+    }
     (entry,) = firm.notes("Register/*.md")
-    received = today()
     assert (entry.name, entry.read_text()) == (
         f"{sha256[:12]}.md",
-        f'---\nfile: "[[Inbox/offer.pdf]]"\nreceived: {received}\nsize_bytes: 18\n---\n- [ ] Look through offer.pdf\n',
+        f'---\nfile: "[[Archive/{month}/offer.pdf]]"\nreceived: {received}\nsize_bytes: 18\n---\n'
+        "- [ ] Look through offer.pdf\n",
     )
     told = {note.name.split("_")[2].split(".")[0]: note.read_text() for note in firm.notes("Inbox/NOTIFICATION_*.md")}
     assert len(told) == 2
     (first,) = (text for text in told.values() if "# New: offer.pdf" in text)
     (second,) = (text for text in told.values() if "# Not registered: again.pdf" in text)
-    assert f"Inbox/offer.pdf is in the register: [[Register/{entry.name}]]" in first
+    assert f"It is filed as [[Archive/{month}/offer.pdf]], its entry is [[Register/{entry.name}]]." in first
     assert (
-        f"Inbox/again.pdf: 'Register/{entry.name}' exists already, with other content. "
-        f"A file with this content has its entry in [[Register/{entry.name}]]."
+        f"It is filed as [[Archive/{month}/again.pdf]], and 'Register/{entry.name}' exists already, with other "
+        f"content. A file with this content has its entry in [[Register/{entry.name}]]."
     ) in second
     assert [run["status"] for run in firm.runs()] == ["succeeded", "succeeded"]
 

@@ -301,12 +301,20 @@ def test_the_plugin_offers_what_it_says():
     ]
 
     assert offered == [
-        ["create_file", "send_notification"],
+        ["create_file", "move_file", "send_notification"],
         ["vault.files"],
         ["vault.notes", "vault.notices", "vault.waiting"],
     ]
+    traits = {
+        handler.name: (handler.effect, handler.asks_first, handler.repeatable, handler.look_up is not None)
+        for handler in plugin.aie_action_handlers(settings)
+    }
+    assert traits == {
+        "create_file": ("local", False, True, False),
+        "move_file": ("local", False, False, True),
+        "send_notification": ("local", False, True, False),
+    }
     for handler in plugin.aie_action_handlers(settings):
-        assert (handler.effect, handler.repeatable, handler.asks_first) == ("local", True, False)
         assert all(field.description for field in handler.params.model_fields.values())
     assert all(field.description for field in VaultSettings.model_fields.values())
 

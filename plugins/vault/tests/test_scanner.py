@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aie_vault.scanner import Entry, Listing, State, from_cursor, put_back, ready, step, to_cursor
+from aie_vault.scanner import Entry, Listing, State, from_cursor, moved, put_back, ready, step, to_cursor
 
 
 class Folder:
@@ -30,6 +30,13 @@ class Folder:
 
     def move(self, old: str, new: str) -> None:
         self.files[f"Inbox/{new}"] = self.files.pop(f"Inbox/{old}")
+
+    def aie_moves(self, old: str, new: str) -> None:
+        """What aie moves, to a path below the watched folder or anywhere else."""
+        entry = self.files.pop(f"Inbox/{old}")
+        if new.startswith("Inbox/"):
+            self.files[new] = entry
+        self.state = moved(self.state, [(f"Inbox/{old}", new)], self.folders)
 
     def remove(self, name: str) -> Entry:
         return self.files.pop(f"Inbox/{name}")
@@ -273,3 +280,50 @@ def test_no_file_is_added_twice_and_no_standing_file_stays_waiting(steps):
     assert len(set(added)) == len(added)
     assert (dict(folder.state.waiting), set(folder.state.known)) == ({}, set(folder.files))
     assert folder.look(3) == []
+
+
+# --- what aie moves itself ----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_aie_moved_is_not_news_where_it_goes():
+    folder = Folder("a.pdf")
+    folder.aie_moves("a.pdf", "Inbox/Filed/a.pdf")
+    assert folder.look(5) == []
+    folder.aie_moves("Filed/a.pdf", "Inbox/a.pdf")
+    assert folder.look(5) == []
+
+
+@pytest.mark.parametrize("name", ["scan.pdf", "again.pdf"])
+@pytest.mark.parametrize("content", ["the same", "another"])
+@pytest.mark.parametrize("looks", [0, 1, 3])
+def test_what_comes_after_aie_moved_a_file_away_is_news_also_with_its_name_or_its_content(name, content, looks):
+    folder = Folder()
+    folder.add("scan.pdf", sha="the same")
+    assert folder.look(2) == ["scan.pdf"]
+
+    folder.aie_moves("scan.pdf", "Archive/scan.pdf")
+    folder.look(looks)
+    folder.add(name, sha=content)
+
+    assert folder.look(5) == [name]
+
+
+def test_a_file_that_had_vanished_before_aie_says_so_is_forgotten_as_well():
+    folder = Folder("scan.pdf")
+    entry = folder.remove("scan.pdf")
+    folder.look()
+    folder.files["Inbox/scan.pdf"] = entry
+    folder.aie_moves("scan.pdf", "Archive/scan.pdf")
+    folder.look()
+    folder.add("scan.pdf", sha="sha scan.pdf")
+
+    assert folder.look(5) == ["scan.pdf"]
+
+
+def test_a_file_that_nobody_was_told_of_is_news_where_aie_moved_it():
+    folder = Folder()
+    folder.add("a.pdf")
+    folder.look()
+    folder.aie_moves("a.pdf", "Inbox/Filed/a.pdf")
+
+    assert folder.look(5) == ["Filed/a.pdf"]

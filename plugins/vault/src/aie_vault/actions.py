@@ -24,12 +24,15 @@ def _path(text: str) -> str:
         raise ValueError(f"{error}; {error.hint}") from None
 
 
+VaultPath = Annotated[str, AfterValidator(_path)]
+
+
 class CreateFile(BaseModel):
     """A file in the vault."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    path: Annotated[str, AfterValidator(_path)] = Field(
+    path: VaultPath = Field(
         description="where, below the vault; missing folders are made", examples=["Inbox/BRIEFING_2026-02-09.md"]
     )
     content: str = Field(description="the text of the file", examples=["# Briefing\n\n- [ ] Review approvals\n"])
@@ -103,11 +106,15 @@ def create_file(settings: VaultSettings, files: Files) -> ActionHandler:
 
 def _numbered_with(folder: Folder, name: str, data: bytes) -> str | None:
     """The file of this name, numbered or not, that has this content already."""
+    return next((candidate for candidate in of_this_title(folder, name) if _holds(folder, candidate, data)), None)
+
+
+def of_this_title(folder: Folder, name: str) -> list[str]:
+    """What has this name in the folder, numbered or not, the lowest number first."""
     path = Path(name)
     same_title = re.compile(f"{re.escape(path.stem)}( [0-9]+)?{re.escape(path.suffix)}", re.IGNORECASE)
     names = (entry.name for entry in folder.scan() if same_title.fullmatch(entry.name))
-    candidates = sorted(names, key=lambda found: (len(found), found))
-    return next((candidate for candidate in candidates if _holds(folder, candidate, data)), None)
+    return sorted(names, key=lambda found: (len(found), found))
 
 
 def _holds(folder: Folder, name: str, data: bytes) -> bool:

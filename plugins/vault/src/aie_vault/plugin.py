@@ -17,6 +17,7 @@ from aie_vault.actions import create_file
 from aie_vault.approval_notes import note_channel
 from aie_vault.failures import failure_notes
 from aie_vault.inspection import note_inspection
+from aie_vault.moving import move_file
 from aie_vault.notices import notice_channel
 from aie_vault.notifications import send_notification
 from aie_vault.settings import VaultSettings
@@ -39,7 +40,7 @@ def aie_event_sources(settings: VaultSettings) -> Sequence[EventSource]:
 @hookimpl
 def aie_action_handlers(settings: VaultSettings) -> Sequence[ActionHandler]:
     files = Files()
-    return [create_file(settings, files), send_notification(settings, files)]
+    return [create_file(settings, files), move_file(settings, files), send_notification(settings, files)]
 
 
 @hookimpl

@@ -6,7 +6,7 @@ looking: a file is new once it has stood still, was not here before, and did not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aie.plain import Json
@@ -122,6 +122,23 @@ def step(
             gone.pop(origin or path, None)
             gone.pop(path, None)
     return State(_looked_at(state, listing), known, gone, waiting), added
+
+
+def moved(state: State, moves: Sequence[tuple[str, str]], folders: tuple[str, ...]) -> State:
+    """The state after moves that aie made itself, as paths before and after, in watched ``folders`` or elsewhere.
+
+    A file keeps what is known of it where it goes, and whatever comes under its old path is another one.
+    """
+    if not moves:
+        return state
+    known, gone, waiting = dict(state.known), dict(state.gone), dict(state.waiting)
+    for before, after in moves:
+        away = gone.pop(before, None)
+        entry = known.pop(before, away.entry if away else None)
+        waiting.pop(before, None)
+        if entry is not None and _under(after, folders):
+            known[after] = entry
+    return replace(state, known=known, gone=gone, waiting=waiting)
 
 
 def put_back(state: State, paths: Iterable[str], now_s: float) -> State:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable
+from collections import deque
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from logging import Logger
 from typing import Any
@@ -20,6 +21,7 @@ from aie.sources import EventSource, SourceContext
 from aie.touches import Touches
 from aie_vault import file_events, listing, scanner
 from aie_vault.listing import Found, Reading
+from aie_vault.moves import MOVES, Move, Moves
 from aie_vault.native import changes
 from aie_vault.scanner import State
 from aie_vault.settings import VaultSettings
@@ -27,9 +29,9 @@ from aie_vault.settings import VaultSettings
 BATCH = 100  # files read and recorded together
 
 
-def file_source(settings: VaultSettings, files: Files | None = None) -> EventSource:
+def file_source(settings: VaultSettings, files: Files | None = None, moves: Moves = MOVES) -> EventSource:
     """The source that watches the folders of these settings."""
-    watcher = Watcher(settings, files or Files())
+    watcher = Watcher(settings, files or Files(), moves)
     return EventSource(
         name="vault.files",
         event_types=(EventType.FILE_ADDED,),
@@ -46,22 +48,30 @@ class Watcher:
 
     settings: VaultSettings
     files: Files
+    moves: Moves = MOVES
 
     async def run(self, context: SourceContext) -> None:
         """Watch until cancelled."""
         state = scanner.from_cursor(context.cursor)
         told = Told(context.log)
         async with contextlib.AsyncExitStack() as stack:
+            moves = stack.enter_context(self.moves.heard(context.vault))
             changed = await stack.enter_async_context(changes(context.vault, self.settings, context.log))
             while True:
                 changed.clear()
-                state, more = await self.look(context, state, told)
+                state, more = await self.look(context, state, told, _taken(moves))
                 if not more:
                     await _first(context.clock.sleep(self._pause_s(state)), changed.wait())
 
-    async def look(self, context: SourceContext, state: State, told: Told) -> tuple[State, bool]:
-        """One look: the state after it, recorded if it differs, and whether more files are ready than it took."""
+    async def look(
+        self, context: SourceContext, before: State, told: Told, moves: Sequence[Move] = ()
+    ) -> tuple[State, bool]:
+        """One look: the state after it, recorded if it differs, and whether more files are ready than it took.
+
+        ``moves`` are those that aie has made since the last one.
+        """
         now_s = context.clock.now().timestamp()
+        state = scanner.moved(before, moves, before.folders or ())
         found = await asyncio.to_thread(listing.look, context.vault, self.settings)
         told.about(found)
         paths = scanner.ready(state, found.listing, now_s)
@@ -74,7 +84,7 @@ class Watcher:
         after, added = scanner.step(state, seen, now_s, read=frozenset(complete))
         after = scanner.put_back(after, failed, now_s)
         events = [event for path in added if (event := self._event(context, path, complete[path]))]
-        if events or self._durable(after) != self._durable(state):
+        if events or self._durable(after) != self._durable(before):
             await context.emit(events, cursor=scanner.to_cursor(after))
         return after, len(paths) > BATCH and len(complete) > 0
 
@@ -119,6 +129,10 @@ class Told:
             if path not in self.paths:
                 self.log.warning("%s cannot be read; aie keeps trying", path)
                 self.paths.add(path)
+
+
+def _taken(moves: deque[Move]) -> list[Move]:
+    return [moves.popleft() for _ in range(len(moves))]
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
