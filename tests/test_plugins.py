@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -826,6 +827,15 @@ def test_an_engine_that_is_broken_or_claimed_twice_is_told(site: Path) -> None:
         "two packages offer an engine named 'turbo': aie-turbo and other-turbo",
         "aie.engines",
         "uninstall one of them",
+    )
+
+
+def test_an_engine_for_another_aie_is_told_and_not_imported(site: Path) -> None:
+    write_dist(site, "aie-turbo", "raise SystemExit", group="aie.engines", metadata="Requires-Dist: aie-core >=9\n")
+    assert told_error(lambda: load_engine("turbo")) == (
+        f"the engine 'turbo' cannot be used: aie-turbo 1.0 needs aie-core >=9, and {version('aie-core')} is installed",
+        "aie-turbo",
+        "let the installer find versions that fit: aie plugins install --upgrade aie-turbo",
     )
 
 

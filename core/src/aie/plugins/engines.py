@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aie.errors import PluginError
+from aie.plugins.compatibility import misfit
 from aie.plugins.discovery import ENGINES_GROUP, discover
 from aie.plugins.guard import BrokenPluginError
 from aie.plugins.loading import import_entry_point
@@ -24,10 +25,13 @@ def load_engine(name: str) -> Any:
         packages = " and ".join(found.package for found in chosen)
         hint = "uninstall one of them"
         raise PluginError(f"two packages offer an engine named {name!r}: {packages}", where=ENGINES_GROUP, hint=hint)
+    package = chosen[0].package
+    reason, hint = misfit(chosen[0])
+    if reason:
+        raise PluginError(f"the engine {name!r} cannot be used: {reason}", where=package, hint=hint)
     try:
         return import_entry_point(chosen[0])
     except BrokenPluginError as error:
-        package = chosen[0].package
         raise BrokenPluginError(
             f"the engine {name!r} of {package} is broken: {error.message}",
             where=package,
