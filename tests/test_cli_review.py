@@ -62,6 +62,34 @@ def test_an_event_that_is_not_there_is_a_wrong_use(aie: AieHome) -> None:
     }
 
 
+def test_an_id_of_something_else_is_told_where_it_belongs(aie: AieHome) -> None:
+    said = [
+        aie(*words, "--json", code=code).record
+        for code, *words in (
+            (2, "why", "run_1m8apk7dfv4wrd2ht"),
+            (2, "runs", "show", "evt_1m8apk6y89c768snk"),
+            (1, "approvals", "approve", "run_1m8apk7dfv4wrd2ht"),
+        )
+    ]
+    assert said == [
+        {
+            "error": "no event has the id 'run_1m8apk7dfv4wrd2ht'",
+            "where": "EVENT",
+            "hint": "it looks like the id of a run: aie runs show run_1m8apk7dfv4wrd2ht",
+        },
+        {
+            "error": "no run has the id 'evt_1m8apk6y89c768snk'",
+            "where": "RUN",
+            "hint": "it looks like the id of an event: aie events show evt_1m8apk6y89c768snk",
+        },
+        {
+            "error": "'run_1m8apk7dfv4wrd2ht' is not the id of a request",
+            "where": "id",
+            "hint": "it looks like the id of a run: aie runs show run_1m8apk7dfv4wrd2ht",
+        },
+    ]
+
+
 def test_runs_are_listed_newest_first_and_filtered(aie: AieHome) -> None:
     assert runs(aie) == [("pay", "asking"), ("file_it", "succeeded"), ("file_it", "succeeded")]
     assert runs(aie, "--workflow", "pay") == [("pay", "asking")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from aie.cli.ids import EVENT, next_step
 from aie.cli.output import WrongUseError, shorten
 from aie.cli.run_views import words_for
 from aie.config import Config
@@ -22,7 +23,8 @@ def one_event(history: History | None, text: str) -> EventRow:
     if len(rows) == 1:
         return rows[0]
     if not rows:
-        raise WrongUseError(f"no event has the id {text!r}", where="EVENT", hint="aie events list shows the events")
+        hint = next_step(text, EVENT, "aie events list shows the events")
+        raise WrongUseError(f"no event has the id {text!r}", where="EVENT", hint=hint)
     found = "\n".join(f"    {row.source}/{row.event_id}  {row.event_type}" for row in rows)
     raise WrongUseError(
         f"{len(rows)} events answer to {text!r}:\n{found}", where="EVENT", hint="give more of the id, or SOURCE/ID"

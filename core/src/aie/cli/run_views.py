@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from aie.cli.ids import RUN, next_step
 from aie.cli.output import WrongUseError, local
 from aie.history import History
 from aie.rows import RerunRow, RunRow
@@ -21,7 +22,8 @@ def one_run(history: History | None, text: str) -> RunRow:
     if len(exact or rows) == 1:
         return (exact or rows)[0]
     if not rows:
-        raise WrongUseError(f"no run has the id {text!r}", where="RUN", hint="aie runs list shows the runs")
+        hint = next_step(text, RUN, "aie runs list shows the runs")
+        raise WrongUseError(f"no run has the id {text!r}", where="RUN", hint=hint)
     found = "\n".join(f"    {row.run_id}  {row.workflow_id}" for row in rows)
     raise WrongUseError(f"{len(rows)} runs answer to {text!r}:\n{found}", where="RUN", hint="give more of the id")
 

@@ -10,6 +10,7 @@ import rich_click as click
 
 from aie.approvals import Approval
 from aie.cli.approvals.views import what_of
+from aie.cli.ids import APPROVAL, next_step
 from aie.cli.output import Output, WrongUseError
 from aie.cli.terminal import counted, safe
 from aie.errors import AieError, NotFoundError
@@ -18,7 +19,6 @@ from aie.spelling import nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PREFIX = "apr_"
 LEAST = 4  # characters of an id that must be given
 SHORT = 6
 
@@ -84,18 +84,15 @@ def find_approval(history: History | None, text: str) -> Approval:
     if exact is not None:
         return exact
     wanted = text.strip().lower()
-    plain = wanted.removeprefix(PREFIX)
+    plain = wanted.removeprefix(APPROVAL)
     if len(plain) < LEAST or not plain.isalnum():
-        raise NotFoundError(
-            f"{text!r} is not the id of a request",
-            where="id",
-            hint=f"give its first or last {LEAST} characters or more; aie approvals list shows them",
-        )
+        usual = f"give its first or last {LEAST} characters or more; aie approvals list shows them"
+        raise NotFoundError(f"{text!r} is not the id of a request", where="id", hint=next_step(wanted, APPROVAL, usual))
     matches: dict[str, Approval] = {}
-    for likely in (plain, PREFIX + plain) if history else ():
+    for likely in (plain, APPROVAL + plain) if history else ():
         for each in history.find_approvals(likely) if history else ():
-            own = each.approval_id.removeprefix(PREFIX)
-            if own.startswith(plain) or (own.endswith(plain) and not wanted.startswith(PREFIX)):
+            own = each.approval_id.removeprefix(APPROVAL)
+            if own.startswith(plain) or (own.endswith(plain) and not wanted.startswith(APPROVAL)):
                 matches[each.approval_id] = each
     if len(matches) == 1:
         return next(iter(matches.values()))
