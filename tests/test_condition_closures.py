@@ -54,7 +54,9 @@ METHODS = st.sampled_from(
      ".replace('a', 'ab')", ".replace('', 'xyz')", ".split()", ".split('a')", ".count('a')", ".find('b')", ".isdigit()",
      ".splitlines()", ".removeprefix('a')", ".keys()", ".values()", ".items()", ".get('a')"]
 )  # fmt: skip
-FUNCTIONS = st.sampled_from(["len", "int", "float", "bool", "abs", "round", "str", "any", "all", "sum", "max"])
+FUNCTIONS = st.sampled_from(
+    ["len", "int", "float", "bool", "abs", "round", "str", "any", "all", "sum", "max", "weekday"]
+)
 ORDER = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 
 

@@ -99,6 +99,13 @@ def test_the_shipped_conditions_mean_what_python_means(source, matching, empty):
         ("{'a': 1}.get('a') == 1 and (1, 2) == (1, 2) and [1] + [2] == [1, 2]", True),
         ("event.data.tags.count('vip') == 1", True),
         ("'action_0' in results and run.run_id == 'r'", True),
+        ("weekday('2026-02-09') == 'monday' and weekday('2026-02-15T23:30:00+01:00') == 'sunday'", True),
+        ("9 <= hour('2026-02-09T18:30:00Z') < 17", False),
+        ("hour('2026-02-09') == 0", True),
+        ("days_between('2026-02-09', '2026-03-11T08:00:00+01:00') == 30", True),
+        ("days_between('2026-02-09T23:59', '2026-02-10T00:01') == 1", True),
+        ("days_between('2026-02-09', '2026-02-01') < 0", True),
+        ("[day for day in ['2026-02-14', '2026-02-16'] if weekday(day) not in ['saturday', 'sunday']]", True),
     ],
 )
 def test_a_condition_is_answered(source, answer):
@@ -123,6 +130,18 @@ def test_a_condition_is_answered(source, answer):
         (
             "event.data.nothing.lower()",
             "'event.data.nothing' is nothing (null), which has no lower() (in 'event.data.nothing.lower()')",
+            "",
+        ),
+        (
+            "weekday(event.data.nothing) == 'monday'",
+            "weekday needs a time in ISO 8601 such as 2026-02-09T18:30:00, not None "
+            "(in \"weekday(event.data.nothing) == 'monday'\")",
+            "",
+        ),
+        (
+            "days_between(event.data.subject, '2026-02-09') > 1",
+            "'URGENT: team meeting' is not a time in ISO 8601 such as 2026-02-09T18:30:00 "
+            "(in \"days_between(event.data.subject, '2026-02-09') > 1\")",
             "",
         ),
         (

@@ -30,7 +30,7 @@ _SMALL_ITEM = 100
 
 _SCALARS = frozenset({int, float, bool, type(None)})
 _KINDS: Mapping[type, Callable[[list[Any]], Any]] = MappingProxyType({ast.List: list, ast.Tuple: tuple, ast.Set: set})
-_UNCHARGED = frozenset({"len", "bool", "abs", "int", "float", "round"})
+_UNCHARGED = frozenset({"len", "bool", "abs", "int", "float", "round", "weekday", "hour", "days_between"})
 
 
 class UnsureError(Exception):

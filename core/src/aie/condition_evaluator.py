@@ -9,6 +9,7 @@ from typing import Any
 
 from simpleeval import EvalWithCompoundTypes  # type: ignore[import-untyped]
 
+from aie.moments import days_between, hour, weekday
 from aie.operations import (
     Budget,
     OperationError,
@@ -237,6 +238,9 @@ FUNCTIONS: Callables = MappingProxyType(
         "any": (lambda budget, value: any(items_of(budget, value)), 1, 1),
         "all": (lambda budget, value: all(items_of(budget, value)), 1, 1),
         "sorted": (ordered, 1, 1),
+        "weekday": (lambda budget, value: weekday(value), 1, 1),
+        "hour": (lambda budget, value: hour(value), 1, 1),
+        "days_between": (lambda budget, earlier, later: days_between(earlier, later), 2, 2),
     }
 )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any
 
+from aie.moments import moment, plus
 from aie.operations import (
     Budget,
     OperationError,
@@ -164,15 +164,17 @@ def _tojson(budget: Budget, value: Any) -> str:
 
 
 def _date(budget: Budget, value: Any, format: Any = "%Y-%m-%d") -> str:
-    if type(value) is not str or len(value) > 64:
-        raise OperationError(f"date needs a time in ISO 8601 such as 2026-02-09T18:30:00, not {shown(value)}")
     # A width, as in %999999999d, would be taken literally by the C library.
     if type(format) is not str or len(format) > 100 or "%" in _DATE_DIRECTIVE.sub("", format) or "\0" in format:
         raise OperationError(f"date does not know the format {shown(format)}", "as in '%d.%m.%Y %H:%M'")
     try:
-        return dt.datetime.fromisoformat(value).strftime(format)
+        return moment(value, "date").strftime(format)
     except (ValueError, OverflowError):
-        raise OperationError(f"{shown(value)} is not a time in ISO 8601 such as 2026-02-09T18:30:00") from None
+        raise OperationError(f"{shown(value)} cannot be written as {shown(format)}") from None
+
+
+def _plus(budget: Budget, value: Any, days: Any = 0, hours: Any = 0, minutes: Any = 0) -> str:
+    return plus(value, days, hours, minutes)
 
 
 def _money(budget: Budget, value: Any) -> str:
@@ -246,6 +248,7 @@ FILTERS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...]]] = MappingProxy
         "max": (lambda budget, value: extreme(budget, max, value), ()),
         "min": (lambda budget, value: extreme(budget, min, value), ()),
         "money": (_money, ()),
+        "plus": (_plus, ("days", "hours", "minutes")),
         "replace": (_replace, ("old", "new")),
         "reverse": (_reverse, ()),
         "round": (_round, ("precision", "method")),
