@@ -112,7 +112,7 @@ def test_rules_are_listed_and_tried_on_what_happened(aie: AieHome) -> None:
     (two,) = aie("approvals", "rules", "test", "two", "--json").records
     assert (two["verdict"], two["rule"]) == ("allow", "cheap ones")
     assert "goes without asking by the rule 'cheap ones'" in aie("approvals", "rules", "test", "two").out
-    assert aie("approvals", "rules", "test", "nowhere", code=2).err.startswith("Error: no event")
+    assert aie("approvals", "rules", "test", "nowhere", code=1).err.startswith("Error: no event")
 
 
 def test_a_rule_with_a_mistake_stops_every_command_that_would_do_something_and_says_where(aie: AieHome) -> None:

@@ -108,18 +108,20 @@ def test_data_comes_as_json_as_a_file_or_as_pairs(aie: AieHome, words: list[str]
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("words", "code", "error"),
     [
-        (["amount"], "'amount' is not KEY=VALUE"),
-        (["--data", "[1]"], "the data is no JSON object"),
-        (["--data", "@nothing.json"], "'nothing.json' cannot be read: No such file or directory"),
-        (["--source", "approvals"], "the source 'approvals' is kept for aie's own events"),
-        (["--workflow", "file_id"], "no workflow has the id 'file_id'"),
+        (["amount"], 2, "'amount' is not KEY=VALUE"),
+        (["--data", "[1]"], 2, "the data is no JSON object"),
+        (["--data", "@nothing.json"], 2, "'nothing.json' cannot be read: No such file or directory"),
+        (["--source", "approvals"], 2, "the source 'approvals' is kept for aie's own events"),
+        (["--workflow", "file_id"], 1, "no workflow has the id 'file_id'"),
     ],
 )
-def test_what_cannot_be_used_is_refused_before_anything_is_recorded(aie: AieHome, words: list[str], error: str) -> None:
+def test_what_cannot_be_used_is_refused_before_anything_is_recorded(
+    aie: AieHome, words: list[str], code: int, error: str
+) -> None:
     aie.workflow("file_it", [NOTE])
-    assert aie("emit", "expense_recorded", *words, "--json", code=2).record["error"] == error
+    assert aie("emit", "expense_recorded", *words, "--json", code=code).record["error"] == error
     assert not aie.state.exists()
 
 
@@ -247,8 +249,8 @@ def test_a_workflow_for_eight_o_clock_runs_whatever_the_time(aie: AieHome) -> No
 
 def test_run_of_a_workflow_that_is_not_there_names_the_nearest(aie: AieHome) -> None:
     aie.workflow("file_it", [NOTE])
-    said = aie("run", "file_id", "--json", code=2).record
-    assert said == {"error": "no workflow has the id 'file_id'", "where": "workflow", "hint": "did you mean file_it?"}
+    said = aie("run", "file_id", "--json", code=1).record
+    assert said == {"error": "no workflow has the id 'file_id'", "where": "workflow", "hint": "did you mean 'file_it'?"}
 
 
 def test_a_short_wait_is_seen_through_and_a_long_one_is_parked(aie: AieHome) -> None:

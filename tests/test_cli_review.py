@@ -54,8 +54,8 @@ def test_an_event_shows_its_data_its_runs_and_why_others_do_not_start(aie: AieHo
     assert "pay: its condition is false\n      saw event.data.amount = 20\n" in text
 
 
-def test_an_event_that_is_not_there_is_a_wrong_use(aie: AieHome) -> None:
-    assert aie("events", "show", "nothing", "--json", code=2).record == {
+def test_an_event_that_is_not_there_is_told(aie: AieHome) -> None:
+    assert aie("events", "show", "nothing", "--json", code=1).record == {
         "error": "no event has the id 'nothing'",
         "where": "EVENT",
         "hint": "aie events list shows the events",
@@ -64,11 +64,11 @@ def test_an_event_that_is_not_there_is_a_wrong_use(aie: AieHome) -> None:
 
 def test_an_id_of_something_else_is_told_where_it_belongs(aie: AieHome) -> None:
     said = [
-        aie(*words, "--json", code=code).record
-        for code, *words in (
-            (2, "why", "run_1m8apk7dfv4wrd2ht"),
-            (2, "runs", "show", "evt_1m8apk6y89c768snk"),
-            (1, "approvals", "approve", "run_1m8apk7dfv4wrd2ht"),
+        aie(*words, "--json", code=1).record
+        for words in (
+            ["why", "run_1m8apk7dfv4wrd2ht"],
+            ["runs", "show", "evt_1m8apk6y89c768snk"],
+            ["approvals", "approve", "run_1m8apk7dfv4wrd2ht"],
         )
     ]
     assert said == [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from aie.cli.output import WrongUseError
-from aie.errors import EventError
+from aie.errors import EventError, NotFoundError
 from aie.orchestrator import AsyncOrchestrator
 from aie.plain import Json, parse_json
+from aie.spelling import nearest
 
 
 def given_data(data: str | None, pairs: Iterable[str]) -> dict[str, Json]:
@@ -56,9 +56,9 @@ def refuse_unknown_workflow(orchestrator: AsyncOrchestrator, workflow_id: str) -
     workflows = orchestrator.library.shelf.workflows
     if workflow_id in workflows:
         return
-    near = difflib.get_close_matches(workflow_id, workflows, n=1)
+    near = nearest(workflow_id, workflows)
     bad = len(orchestrator.library.shelf.problems)
-    hint = f"did you mean {near[0]}?" if near else "aie workflows list shows them"
+    hint = f"did you mean {near!r}?" if near else "aie workflows list shows them"
     if bad and not near:
         hint = f"{bad} of the workflow files cannot be used: aie workflows check"
-    raise WrongUseError(f"no workflow has the id {workflow_id!r}", where="workflow", hint=hint)
+    raise NotFoundError(f"no workflow has the id {workflow_id!r}", where="workflow", hint=hint)

@@ -9,6 +9,7 @@ from aie.cli.ids import EVENT, next_step
 from aie.cli.output import WrongUseError, shorten
 from aie.cli.run_views import words_for
 from aie.config import Config
+from aie.errors import NotFoundError
 from aie.explain import Clause
 from aie.history import History
 from aie.inquiry import Answer
@@ -24,7 +25,7 @@ def one_event(history: History | None, text: str) -> EventRow:
         return rows[0]
     if not rows:
         hint = next_step(text, EVENT, "aie events list shows the events")
-        raise WrongUseError(f"no event has the id {text!r}", where="EVENT", hint=hint)
+        raise NotFoundError(f"no event has the id {text!r}", where="EVENT", hint=hint)
     found = "\n".join(f"    {row.source}/{row.event_id}  {row.event_type}" for row in rows)
     raise WrongUseError(
         f"{len(rows)} events answer to {text!r}:\n{found}", where="EVENT", hint="give more of the id, or SOURCE/ID"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aie.cli.ids import RUN, next_step
 from aie.cli.output import WrongUseError, local
+from aie.errors import NotFoundError
 from aie.history import History
 from aie.rows import RerunRow, RunRow
 from aie.run import RunStatus, StepRecord, StepStatus
@@ -23,7 +24,7 @@ def one_run(history: History | None, text: str) -> RunRow:
         return (exact or rows)[0]
     if not rows:
         hint = next_step(text, RUN, "aie runs list shows the runs")
-        raise WrongUseError(f"no run has the id {text!r}", where="RUN", hint=hint)
+        raise NotFoundError(f"no run has the id {text!r}", where="RUN", hint=hint)
     found = "\n".join(f"    {row.run_id}  {row.workflow_id}" for row in rows)
     raise WrongUseError(f"{len(rows)} runs answer to {text!r}:\n{found}", where="RUN", hint="give more of the id")
 

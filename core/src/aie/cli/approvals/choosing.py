@@ -13,7 +13,7 @@ from aie.cli.approvals.views import what_of
 from aie.cli.ids import APPROVAL, next_step
 from aie.cli.output import Output, WrongUseError
 from aie.cli.terminal import counted, safe
-from aie.errors import AieError, NotFoundError
+from aie.errors import NotFoundError
 from aie.history import History
 from aie.spelling import nearest
 
@@ -79,7 +79,7 @@ def short_ids(approvals: Iterable[Approval]) -> dict[str, str]:
 
 
 def find_approval(history: History | None, text: str) -> Approval:
-    """The one request whose id is this, or begins or ends with it. Raises NotFoundError, or AieError for several."""
+    """The request whose id is this, or begins or ends with it. NotFoundError for none, WrongUseError for several."""
     exact = history.approval(text) if history else None
     if exact is not None:
         return exact
@@ -99,7 +99,7 @@ def find_approval(history: History | None, text: str) -> Approval:
     if not matches:
         raise _unknown(text, history)
     listed = "".join(f"\n  {each.approval_id}  {what_of(each)} ({each.state})" for each in matches.values())
-    raise AieError(
+    raise WrongUseError(
         f"{text!r} could be {counted(len(matches), 'request')}:{listed}", where="id", hint="give more of the id"
     )
 
