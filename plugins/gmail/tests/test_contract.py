@@ -7,7 +7,7 @@ import itertools
 import re
 from typing import Any
 
-from gmail_house import letter, settings_for
+from gmail_house import letter, table
 from gmail_server import GmailServer
 from gmail_smtp import SmtpSink
 
@@ -28,9 +28,7 @@ def test_mail_over_imap_and_smtp_keeps_the_contract_of_plugins(dovecot):
     with SmtpSink() as sink:
         report = contract(
             "gmail",
-            settings=settings_for(
-                dovecot, sent_copy="append", trusted_host="mx.example.org", **MORE, **sink.settings
-            ).model_dump(mode="json", exclude={"password"}),
+            settings=table(dovecot, sent_copy="append", trusted_host="mx.example.org", **MORE, **sink.settings),
             credentials={"password": "secret"},
             state=lambda: {"sent": len(sink.taken), **{name: mails_in(dovecot, name) for name in FOLDERS}},
             stalled=stalled,
