@@ -91,6 +91,15 @@ def test_secrets_that_were_given_out_are_taken_out_of_texts(store: CredentialSto
     assert store.masked("login hunter2hunter2 failed, 1234") == "login ‹redacted› failed, 1234"
 
 
+def test_the_parts_of_a_token_are_taken_out_of_texts_as_well(store: CredentialStore) -> None:
+    token = {"access_token": "ya29-access", "refresh_token": "1//renewing", "token_type": "Bearer", "expires_at": 4e9}
+    store.of("gmail").save({"token": json.dumps(token)})
+    said = f"Bearer ya29-access is over, 1//renewing too, {json.dumps(token)} as a whole"
+    for words in ("ya29-access", "1//renewing"):
+        assert words not in store.masked(said)
+    assert store.masked("Bearer ya29-access is over") == "Bearer ‹redacted› is over"
+
+
 def test_notes_about_a_connection_leave_its_secrets_alone(store: CredentialStore) -> None:
     mail = store.of("gmail")
     mail.save({"password": "x"}, RECORD)

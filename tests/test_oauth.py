@@ -168,6 +168,19 @@ def test_a_token_near_its_end_is_renewed_once_and_stored(service: Service, tmp_p
     assert (token["access_token"], token["refresh_token"]) == ("second-token", "renew-me")
 
 
+def test_a_token_that_cannot_be_read_says_to_connect_anew(service: Service, tmp_path: Path) -> None:
+    store = stored(tmp_path, expires_in_s=3000)
+    for text in ("first-token", "[]", '"first-token"'):
+        store.of("shop").save({"token": text})
+        with pytest.raises(ConfigError) as caught:
+            asyncio.run(whoami(store, service))
+        assert caught.value.as_dict() == {
+            "error": "the token of shop cannot be read",
+            "where": "shop",
+            "hint": "connect anew: aie connect shop",
+        }
+
+
 def test_a_revoked_token_says_to_connect_anew(service: Service, tmp_path: Path) -> None:
     service.revoked = True
     with pytest.raises(OAuthError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
 import sys
@@ -567,6 +568,28 @@ def test_a_secret_in_a_log_line_or_an_error_is_caught():
             hint,
         ),
     ]
+
+
+def test_what_is_secret_within_a_token_is_looked_for_and_tried_wrong_too():
+    token = {"access_token": SECRET, "refresh_token": "renew-me", "token_type": "Bearer"}
+    wrong: list[dict[str, str]] = []
+
+    async def tells(params: Post, context: ActionContext) -> dict[str, Any]:
+        found = json.loads(context.credentials.require("token"))
+        if found != token:
+            wrong.append({name: text[:6] for name, text in found.items()})
+            raise ActionError(f"the board does not know {found['access_token']}")
+        context.log.debug("posting with %s", found["access_token"])
+        return {"number": await BOARD.post(context.idempotency_key, params.text, found["access_token"])}
+
+    found = said(examined(action(run=tells), credentials={"token": json.dumps(token)}, stalled=None))
+    hint = "leave it out of every text; what a service or a library says may quote it"
+    subject, stands = "action post_message", "the secret 'token.access_token' stands in"
+    assert found == [
+        ("secrets", subject, f"{stands} the log", hint),
+        ("secrets", f"{subject}, with wrong credentials", f"{stands} the error", hint),
+    ]
+    assert wrong == [{"access_token": "wrong-", "refresh_token": "wrong-", "token_type": "Bearer"}]
 
 
 def test_an_action_that_outlives_its_timeout_is_caught():

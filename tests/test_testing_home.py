@@ -182,6 +182,14 @@ def test_a_source_tells_what_is_new_until_it_sleeps_and_keeps_its_cursor(home: H
     ]
 
 
+def test_a_source_goes_on_from_a_cursor_that_the_test_gives(home: Home):
+    BOARD.posts.update(a="One", b="Two", c="Three")
+    told = [home.run_source("board.messages", cursor=2)]
+    BOARD.posts.update(d="Four")
+    told.append(home.run_source("board.messages"))
+    assert [[event.data["text"] for event in events] for events in told] == [["Three"], ["Four"]]
+
+
 def test_an_event_is_told_once_as_the_journal_has_it(tmp_path: Path):
     new: list[int] = []
 

@@ -24,7 +24,17 @@ from aie.errors import ConfigError
 
 MASK = "‹redacted›"
 LEAST_MASKED = 6  # characters: a shorter secret stands in too many innocent words
+_TOKENS = ("access_token", "refresh_token", "id_token")
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
+
+
+def secrets_within(secret: str) -> dict[str, str]:
+    """The secrets by name in one that is an OAuth token as JSON text (RFC 6749, 5.1); empty for any other."""
+    try:
+        token = json.loads(secret) if secret.startswith("{") else {}
+    except ValueError:
+        return {}
+    return {name: token[name] for name in _TOKENS if isinstance(token.get(name), str)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +81,8 @@ class CredentialStore:
         return text
 
     def remember(self, secret: str) -> str:
-        """The secret; from now on it is taken out of texts."""
-        if len(secret) >= LEAST_MASKED:
-            self._given.add(secret)
+        """The secret; from now on it is taken out of texts, and so is what is secret within it."""
+        self._given |= {one for one in (secret, *secrets_within(secret).values()) if len(one) >= LEAST_MASKED}
         return secret
 
     # --- the file and the keyring ---------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def token_client(
 
     The token is the JSON text under ``key``, the client's id and secret are under ``client_id`` and ``client_secret``.
     ``options`` go to httpx2 (``base_url``, ``timeout``, ``transport`` …). Use it as an async context manager. A refusal
-    to renew raises authlib's OAuthError: see :func:`refused`.
+    to renew raises authlib's OAuthError: see :func:`refused`. Raises ConfigError where there is no token.
     """
 
     async def keep(token: Mapping[str, Any], refresh_token: str | None = None, access_token: str | None = None) -> None:
@@ -103,11 +103,25 @@ def token_client(
         service,
         credentials.require("client_id"),
         credentials.get("client_secret") or "",
-        token=json.loads(credentials.require(key)),
+        token=_stored_token(credentials, key),
         update_token=keep,
         token_endpoint=service.token_url,
         **options,
     )
+
+
+def _stored_token(credentials: Credentials, key: str) -> dict[str, Any]:
+    try:
+        token = json.loads(credentials.require(key))
+    except ValueError:
+        token = None
+    if not isinstance(token, dict):
+        raise ConfigError(
+            f"the token of {credentials.name} cannot be read",
+            where=credentials.name,
+            hint=f"connect anew: aie connect {credentials.name}",
+        )
+    return token
 
 
 def refused(error: OAuthError, where: str) -> ConfigError:

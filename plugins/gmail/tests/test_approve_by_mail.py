@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from gmail_house import BERLIN, NOW, House, letter, settings_for
+from gmail_house import INBOX, NOW, letter, settings_for, subjects, table
 from gmail_server import GmailServer
 from gmail_smtp import SmtpSink
 from pydantic import ValidationError
 
 from aie.approvals import Approval, ApprovalState, Decision
+from aie.testing import Home
 from aie_gmail import plugin
 from aie_gmail.approval_mail import code_of
 
@@ -46,13 +46,14 @@ def approval(number: int = 1) -> Approval:
 class Desk:
     """Implements ApprovalDesk over a list of requests."""
 
-    def __init__(self, house: House, *approvals: Approval) -> None:
-        self.settings, self.vault, self.timezone = house.settings, house.vault, BERLIN
-        self.credentials, self.log, self.cache_dir = house.credentials, house.log, house.cache_dir
+    def __init__(self, home: Home, *approvals: Approval) -> None:
+        given = home.context("gmail")
+        self.settings, self.vault, self.timezone = given.settings, given.vault, given.timezone
+        self.credentials, self.log, self.cache_dir = given.credentials, given.log, given.cache_dir
         self.approvals = {one.approval_id: one for one in approvals}
         self.decided: list[tuple[str, bool, str, str]] = []
         self.refused: list[str] = []
-        self.now, self.revision = NOW, 0
+        self.now, self.revision = given.now, 0
 
     def pending(self) -> list[Approval]:
         return [one for one in self.approvals.values() if one.state is ApprovalState.PENDING]
@@ -75,18 +76,21 @@ class Desk:
         self.refused.append(reason)
 
 
+def sync(home: Home, desk: Desk) -> None:
+    (channel,) = plugin.aie_approval_channels(home.settings("gmail"))
+    home.wait_for(channel.sync(desk))
+
+
 class Office:
-    def __init__(self, gmail: GmailServer, folder: Any, *approvals: Approval) -> None:
-        settings = settings_for(approve_by_mail={"to": OWNER}, **gmail.settings)
-        self.gmail, self.house = gmail, House(folder, settings, gmail.secrets)
-        self.desk = Desk(self.house, *approvals)
-        (self.channel,) = plugin.aie_approval_channels(settings)
+    def __init__(self, gmail: GmailServer, home: Home, *approvals: Approval) -> None:
+        self.gmail, self.home = gmail, home
+        self.desk = Desk(home, *approvals)
 
     def sync(self) -> None:
-        asyncio.run(self.channel.sync(self.desk))
+        sync(self.home, self.desk)
 
     def code(self, number: int = 1) -> str:
-        return code_of(self.house.credentials.require("approval_key"), approval(number))
+        return code_of(self.desk.credentials.require("approval_key"), approval(number))
 
     def answer(
         self, body: str, *, number: int = 1, vouched: str = VOUCHED, sender: str = OWNER, **headers: str
@@ -105,8 +109,9 @@ def gmail():
 
 
 @pytest.fixture
-def office(gmail, tmp_path):
-    office = Office(gmail, tmp_path, approval(1), approval(2))
+def office(gmail, at_home):
+    home = at_home(table(approve_by_mail={"to": OWNER}, **gmail.settings), gmail.secrets)
+    office = Office(gmail, home, approval(1), approval(2))
     office.sync()
     return office
 
@@ -219,7 +224,7 @@ def test_guessing_ends_after_five_wrong_codes(office):
 
 def test_what_it_remembers_may_be_lost(office):
     office.answer(f"APPROVE {office.code()}")
-    for path in office.house.cache_dir.iterdir():
+    for path in office.desk.cache_dir.iterdir():
         path.unlink()
     office.sync()
     assert [one[0] for one in office.desk.decided] == ["apr_0000000000000001"]
@@ -227,29 +232,22 @@ def test_what_it_remembers_may_be_lost(office):
 
 
 def test_mails_of_this_channel_become_no_events(office, gmail):
-    house = office.house
-
-    async def story():
-        async with house.watching():
-            office.gmail.deliver(letter("Re: [aie-approval] x (apr_0000000000000001)", "APPROVE", From=OWNER))
-            office.gmail.deliver(letter("[aie-approval] from a stranger", "x"))
-            await house.until(lambda: house.events)
-
-    asyncio.run(story())
-    assert house.subjects == ["[aie-approval] from a stranger"]
+    assert office.home.run_source(INBOX) == []
+    gmail.deliver(letter("Re: [aie-approval] x (apr_0000000000000001)", "APPROVE", From=OWNER))
+    gmail.deliver(letter("[aie-approval] from a stranger", "x"))
+    assert subjects(office.home.run_source(INBOX)) == ["[aie-approval] from a stranger"]
 
 
-def test_over_imap_with_a_real_server_it_decides_as_well(dovecot, tmp_path):
+def test_over_imap_with_a_real_server_it_decides_as_well(dovecot, at_home):
     with SmtpSink() as sink:
         more = {"approve_by_mail": {"to": OWNER}, "trusted_host": "mx.test", **sink.settings}
-        house = House(tmp_path, settings_for(dovecot, **more), {"password": "secret"})
-        desk = Desk(house, approval(1))
-        (channel,) = plugin.aie_approval_channels(house.settings)
-        asyncio.run(channel.sync(desk))
+        home = at_home(table(dovecot, **more))
+        desk = Desk(home, approval(1))
+        sync(home, desk)
         code = re.search(r"APPROVE (\S+)", sink.mails[0].get_body(("plain",)).get_content())[1]
         dovecot.append(
             b"Authentication-Results: mx.test; dmarc=pass header.from=example.net\r\n"
             + letter(f"Re: {sink.mails[0]['Subject']}", f"APPROVE {code}", From=OWNER)
         )
-        asyncio.run(channel.sync(desk))
+        sync(home, desk)
     assert [(one[0], one[1]) for one in desk.decided] == [("apr_0000000000000001", True)]

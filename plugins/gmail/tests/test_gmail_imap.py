@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import socket
 import threading
 from typing import Any
 
 import pytest
-from gmail_house import NOW, House, letter, settings_for
+from gmail_house import INBOX, letter, table
 from gmail_smtp import SmtpSink
 
-from aie.credentials import CredentialStore
-from aie_gmail import connecting, plugin
+from aie.testing import Home
+from aie_gmail import connecting
 
 RAW = letter("Hello")
 ITEM = (
@@ -81,20 +80,15 @@ def gmail():
     server.close()
 
 
-def settings(gmail: GmailImap, **more: Any) -> Any:
-    return settings_for(imap_port=gmail.port, user="me", **more)
+def settings(gmail: GmailImap) -> dict[str, Any]:
+    return table(imap_port=gmail.port, user="me")
 
 
-def test_a_mail_has_gmails_own_id_thread_and_labels(gmail, tmp_path):
-    house = House(tmp_path, settings(gmail), {"password": "secret"})
-
-    async def story():
-        async with house.watching():
-            gmail.exists = 1
-            await house.until(lambda: house.events)
-
-    asyncio.run(story())
-    (event,) = house.events
+def test_a_mail_has_gmails_own_id_thread_and_labels(gmail, at_home):
+    home = at_home(settings(gmail))
+    assert home.run_source(INBOX) == []
+    gmail.exists = 1
+    (event,) = home.run_source(INBOX)
     told = {key: event.data[key] for key in ("provider_id", "thread_id", "labels", "uid", "subject")}
     assert (event.event_id, told) == (
         "gm-11bdfc5cae0c8191",
@@ -108,14 +102,12 @@ def test_a_mail_has_gmails_own_id_thread_and_labels(gmail, tmp_path):
     )
 
 
-def test_labels_are_gmails_labels_and_archiving_is_moving_to_all_mail(gmail, tmp_path):
+def test_labels_are_gmails_labels_and_archiving_is_moving_to_all_mail(gmail, at_home):
     gmail.exists = 1
-    house = House(tmp_path, settings(gmail), {"password": "secret"})
-    actions = {one.name: one for one in plugin.aie_action_handlers(house.settings)}
+    home = at_home(settings(gmail))
     email = {"folder": "INBOX", "uid": 7, "uidvalidity": 3, "message_id": "<x@y>"}
-    for name, params in (("label_email", {"label": 'My "best" ones'}), ("archive_email", {})):
-        action = actions[name]
-        asyncio.run(action.run(action.params.model_validate({"email": email, **params}), house.context()))
+    home.run_action("label_email", {"email": email, "label": 'My "best" ones'})
+    home.run_action("archive_email", {"email": email})
     asked = [line for line in gmail.lines if re.match("UID (STORE|MOVE)", line)]
     assert asked == [
         'UID STORE 7 +X-GM-LABELS ("My \\"best\\" ones")',
@@ -129,10 +121,11 @@ def test_labels_are_gmails_labels_and_archiving_is_moving_to_all_mail(gmail, tmp
 class Desk:
     """Implements ConnectDesk with answers that were given before."""
 
-    def __init__(self, house: House, answers: dict[str, str]) -> None:
-        self.settings, self.vault, self.timezone = house.settings, house.vault, house.timezone
-        self.credentials = CredentialStore(house.vault.parent / "new", {}, keyring=False).of("gmail")
-        self.log, self.cache_dir, self.paste, self.now = logging.getLogger("aie.test"), house.cache_dir, False, NOW
+    def __init__(self, home: Home, answers: dict[str, str]) -> None:
+        given = home.context("gmail")
+        self.settings, self.vault, self.timezone = given.settings, given.vault, given.timezone
+        self.credentials, self.log, self.cache_dir = given.credentials, given.log, given.cache_dir
+        self.paste, self.now = False, given.now
         self.answers, self.said, self.kept = answers, list[str](), dict[str, Any]()
 
     def ask(self, key: str, question: str, *, default: str = "", secret: bool = False, choices: Any = ()) -> str:
@@ -148,12 +141,12 @@ class Desk:
         self.kept.update(values)
 
 
-def test_googles_app_password_may_have_blanks_and_its_servers_are_known(gmail, tmp_path, monkeypatch):
+def test_googles_app_password_may_have_blanks_and_its_servers_are_known(gmail, at_home, monkeypatch):
     with SmtpSink() as sink:
         local = connecting.Provider(("127.0.0.1", gmail.port, "none"), ("127.0.0.1", sink.port, "none"))
         monkeypatch.setattr(connecting, "GOOGLE", local)
         monkeypatch.setitem(connecting.PROVIDERS, "gmail.com", local)
-        desk = Desk(House(tmp_path, settings(gmail)), {"address": "me@GMAIL.com", "password": "sec r et"})
+        desk = Desk(at_home(settings(gmail), {}), {"address": "me@GMAIL.com", "password": "sec r et"})
         asyncio.run(connecting.connect(desk))
     assert desk.kept == {
         "user": "",  # of the account before

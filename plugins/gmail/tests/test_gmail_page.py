@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from gmail_house import BERLIN, NOW, House, letter, settings_for
+from gmail_house import BERLIN, NOW, letter, table
 from gmail_smtp import SmtpSink
 
 from aie_gmail import plugin
@@ -56,14 +56,13 @@ def test_its_commands_run(aie, dovecot):
     assert "send_email" in said.out
 
 
-def test_it_names_every_action_and_every_fact_and_every_thing_an_event_has(tmp_path):
-    settings = settings_for()
-    handlers = plugin.aie_action_handlers(settings)
-    mail = next(one for one in handlers if one.name == "send_email")
+def test_it_names_every_action_and_every_fact_and_every_thing_an_event_has(at_home):
+    home = at_home(table())
+    mail = home.action("send_email").handler
     params = mail.params.model_validate({"to": "a@example.com", "subject": "x", "body": "y"})
     named = [
-        *(one.name for one in handlers),
-        *mail.facts(params, House(tmp_path, settings).context()),
+        *(one.name for one in plugin.aie_action_handlers(home.settings("gmail"))),
+        *mail.facts(params, home.context("gmail")),
         *Reader(BERLIN).read(letter(), NOW).data,
     ]
     assert [name for name in named if f"`{name}`" not in PAGE] == []

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from gmail_corpus import HEAD, LETTERS, b64, crlf, html, ics, invited, multipart, plain
-from gmail_house import BERLIN, House, letter, settings_for
+from gmail_house import BERLIN, letter, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -214,11 +214,11 @@ def test_a_process_that_dies_hangs_or_talks_nonsense_costs_one_mail(code, why):
     assert asyncio.run(story()) == "next"
 
 
-def test_a_mail_that_cannot_be_read_becomes_an_event_that_says_so_and_is_kept(tmp_path, caplog):
-    house = House(tmp_path, settings_for())
-    intake = Intake.of(house.settings, house)
+def test_a_mail_that_cannot_be_read_becomes_an_event_that_says_so_and_is_kept(at_home, caplog):
+    home = at_home(table())
+    intake = Intake.of(home.settings("gmail"), home.context("gmail"))
     intake.room.command = ("-c", "raise SystemExit(1)")
-    event = asyncio.run(intake.event(Arrived(b"From: x\r\n\r\nhi", "a" * 32, NOW, {"folder": "INBOX"})))
+    event = home.wait_for(intake.event(Arrived(b"From: x\r\n\r\nhi", "a" * 32, NOW, {"folder": "INBOX"})))
     assert (event.event_type, event.event_id) == ("email_unparsable", "a" * 32)
     assert event.data == {
         "received_at": "2026-11-23T09:00:00+01:00",
@@ -227,7 +227,7 @@ def test_a_mail_that_cannot_be_read_becomes_an_event_that_says_so_and_is_kept(tm
         "size_bytes": 13,
         "folder": "INBOX",
     }
-    assert (house.vault / event.data["path"]).read_bytes() == b"From: x\r\n\r\nhi"
+    assert (home.vault / event.data["path"]).read_bytes() == b"From: x\r\n\r\nhi"
 
 
 # --- attachments -----------------------------------------------------------------------------------------------------

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
-from gmail_house import House, letter, settings_for
+from gmail_house import MAIL, letter, look, send, table
 from gmail_smtp import SmtpSink
 from pydantic import ValidationError
 
-from aie.actions import ActionHandler, LookUp
+from aie.actions import LookUp
 from aie.errors import ActionError, ConfigError, RetryableError, UncertainError
-from aie_gmail import plugin
+from aie.testing import Home
 
 ADA = {
     "event_type": "email_received",
@@ -41,36 +40,24 @@ def sink():
 
 
 @pytest.fixture
-def house(sink, tmp_path):
-    return House(
-        tmp_path, settings_for(sent_copy="server", from_name="Example Ltd", **sink.settings), {"password": "secret"}
-    )
+def home(sink, at_home):
+    return at_home(table(sent_copy="server", from_name="Example Ltd", **sink.settings))
 
 
-def handler(house: House, name: str = "send_email") -> ActionHandler:
-    return next(one for one in plugin.aie_action_handlers(house.settings) if one.name == name)
+def reply(home: Home, event: Any, *, approval: Any = None, **params: Any) -> Any:
+    return home.run_action("reply_to_email", {"body": "x", **params}, event=event, approval=approval).result
 
 
-def do(house: House, name: str = "send_email", *, key: str = "run_1/mail", context: Any = None, **params: Any) -> Any:
-    action = handler(house, name)
-    known = (
-        {"to": "ada@example.com", "subject": "Hello", "body": "Hi"} if "subject" in action.params.model_fields else {}
-    )
-    return asyncio.run(action.run(action.params.model_validate({**known, **params}), context or house.context(key)))
-
-
-def look(house: House, context: Any = None, **params: Any) -> LookUp:
-    action = handler(house)
-    known = {"to": "ada@example.com", "subject": "Hello", "body": "Hi"}
-    return asyncio.run(action.look_up(action.params.model_validate({**known, **params}), context or house.context()))
+def tidy(home: Home, name: str, email: Any, **params: Any) -> Any:
+    return home.run_action(name, {"email": email, **params}).result
 
 
 # --- what goes out ---------------------------------------------------------------------------------------------------
 
 
-def test_what_the_original_workflow_asks_for_is_sent(house, sink):
-    result = do(
-        house,
+def test_what_the_original_workflow_asks_for_is_sent(home, sink):
+    result = send(
+        home,
         to="customer@example.com",
         subject="Invoice INV-2026-001 - $5000",
         body="Dear Customer,\n\nYour invoice is **ready**.\n\nBest regards,\nAI Employee",
@@ -103,18 +90,18 @@ def test_what_the_original_workflow_asks_for_is_sent(house, sink):
     )
 
 
-def test_html_in_the_text_stays_text_and_no_picture_is_fetched(house, sink):
-    do(house, body="<script>alert(1)</script> <b>x</b> ![y](https://tracker.example/)")
+def test_html_in_the_text_stays_text_and_no_picture_is_fetched(home, sink):
+    send(home, body="<script>alert(1)</script> <b>x</b> ![y](https://tracker.example/)")
     page = sink.mails[0].get_body(("html",)).get_content()
     assert "<img" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &lt;b&gt;x&lt;/b&gt;" in page
 
 
-def test_the_hidden_recipients_are_hidden_and_priority_and_files_are_there(house, sink):
-    (house.vault / "Invoices").mkdir()
-    (house.vault / "Invoices" / "INV 1.pdf").write_bytes(b"%PDF-1.4")
-    do(
-        house,
+def test_the_hidden_recipients_are_hidden_and_priority_and_files_are_there(home, sink):
+    (home.vault / "Invoices").mkdir()
+    (home.vault / "Invoices" / "INV 1.pdf").write_bytes(b"%PDF-1.4")
+    send(
+        home,
         to="Ada <ada@example.com>, bo@example.com",
         cc=["cy@example.com"],
         bcc="di@example.com",
@@ -133,8 +120,8 @@ def test_the_hidden_recipients_are_hidden_and_priority_and_files_are_there(house
     )  # fmt: skip
 
 
-def test_everything_that_goes_out_is_plain_ascii_also_with_umlauts_and_emoji(house, sink):
-    do(house, subject="Grüße 🎉 " + "wort " * 60, body="Käse für müde Füße 🎉")
+def test_everything_that_goes_out_is_plain_ascii_also_with_umlauts_and_emoji(home, sink):
+    send(home, subject="Grüße 🎉 " + "wort " * 60, body="Käse für müde Füße 🎉")
     raw = sink.taken[0][2]
     assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) <= 998
@@ -143,8 +130,8 @@ def test_everything_that_goes_out_is_plain_ascii_also_with_umlauts_and_emoji(hou
     assert mail.get_body(("plain",)).get_content() == "Käse für müde Füße 🎉\n"
 
 
-def test_a_template_cannot_inject_headers(house, sink):
-    do(house, subject="Hello\r\nBcc: evil@example.com\r\n\r\nbody")
+def test_a_template_cannot_inject_headers(home, sink):
+    send(home, subject="Hello\r\nBcc: evil@example.com\r\n\r\nbody")
     (mail,) = sink.mails
     assert (mail["Subject"], mail["Bcc"], sink.taken[0][1]) == (
         "Hello Bcc: evil@example.com body", None, ["ada@example.com"],
@@ -161,38 +148,37 @@ def test_a_template_cannot_inject_headers(house, sink):
         ("a@example.com, oops", "to is not a mail address: 'a@example.com, oops'"),
     ],
 )
-def test_recipients_that_cannot_work_are_refused_before_anybody_is_asked(house, to, complaint):
+def test_recipients_that_cannot_work_are_refused_before_anybody_is_asked(home, to, complaint):
     with pytest.raises(ValidationError, match="(?s)" + complaint.replace("(", "\\(")):
-        handler(house).params.model_validate({"to": to, "subject": "x", "body": "y"})
+        home.preview("send_email", {**MAIL, "to": to})
 
 
-def test_a_mail_that_waited_for_approval_is_dated_when_it_was_approved(house, sink):
-    do(house, context=house.context(approval={"approved": True, "decided_at": "2026-11-26T10:00:00+00:00"}))
+def test_a_mail_that_waited_for_approval_is_dated_when_it_was_approved(home, sink):
+    send(home, approval={"approved": True, "decided_at": "2026-11-26T10:00:00+00:00"})
     assert sink.mails[0]["Date"] == "Thu, 26 Nov 2026 11:00:00 +0100"
 
 
 @pytest.mark.parametrize("address", ["a..b@example.com", "o'brien@example.com", "a+b=c@example.com"])
-def test_addresses_that_are_unusual_and_exist_are_written_to(house, sink, address):
-    do(house, to=address)
+def test_addresses_that_are_unusual_and_exist_are_written_to(home, sink, address):
+    send(home, to=address)
     assert (sink.taken[0][1], sink.mails[0]["To"].addresses[0].domain) == ([address], "example.com")
 
 
-def test_an_event_with_line_breaks_in_its_ids_injects_no_header(house, sink):
+def test_an_event_with_line_breaks_in_its_ids_injects_no_header(home, sink):
     data = {**ADA["data"], "message_id": "<1@x>\r\nBcc: evil@example.com", "references": ["<0@x>\nX-Evil: 1"]}
-    do(house, "reply_to_email", body="x", context=house.context(event={**ADA, "data": data}))
+    reply(home, {**ADA, "data": data})
     assert (sink.mails[0]["Bcc"], sink.mails[0]["X-Evil"], len(sink.taken)) == (None, None, 1)
 
 
-def test_a_domain_with_umlauts_is_written_as_the_network_wants_it(house, sink):
-    do(house, to="info@münchen.example")
+def test_a_domain_with_umlauts_is_written_as_the_network_wants_it(home, sink):
+    send(home, to="info@münchen.example")
     assert sink.taken[0][1] == ["info@xn--mnchen-3ya.example"]
 
 
 @pytest.mark.parametrize("path", ["aie.toml", "../secret.txt", "Logs/audit.jsonl", "missing.pdf", ".obsidian/app.json"])
-def test_files_that_are_not_a_workflows_to_send_are_not_sent(house, sink, path):
-    (house.vault / "aie.toml").write_text("x")
+def test_files_that_are_not_a_workflows_to_send_are_not_sent(home, sink, path):
     with pytest.raises((ActionError, Exception)) as found:
-        do(house, attachments=[path])
+        send(home, attachments=[path])
     assert found.type.__name__ in {"ActionError", "ParameterError"}
     assert sink.taken == []
 
@@ -200,10 +186,10 @@ def test_files_that_are_not_a_workflows_to_send_are_not_sent(house, sink, path):
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-def test_when_one_of_several_recipients_is_refused_nobody_gets_it(house, sink):
+def test_when_one_of_several_recipients_is_refused_nobody_gets_it(home, sink):
     sink.refuse["bo@example.com"] = "550 5.1.1 no such user"
     with pytest.raises(ActionError) as found:
-        do(house, to=["ada@example.com", "bo@example.com"])
+        send(home, to=["ada@example.com", "bo@example.com"])
     assert str(found.value) == (
         "the mail server refused the recipient bo@example.com: 550 5.1.1 no such user; "
         "nobody was sent the mail, those it would have taken included"
@@ -212,147 +198,140 @@ def test_when_one_of_several_recipients_is_refused_nobody_gets_it(house, sink):
     assert sink.taken == []
 
 
-def test_greylisting_is_worth_another_try_and_then_it_is_sent_once(house, sink):
+def test_greylisting_is_worth_another_try_and_then_it_is_sent_once(home, sink):
     sink.refuse["ada@example.com"] = "451 4.7.1 greylisted, try again later"
     with pytest.raises(RetryableError, match="greylisted"):
-        do(house)
+        send(home)
     del sink.refuse["ada@example.com"]
-    do(house)
+    send(home)
     assert len(sink.taken) == 1
 
 
-def test_the_daily_limit_is_worth_a_try_tomorrow(house, sink):
+def test_the_daily_limit_is_worth_a_try_tomorrow(home, sink):
     sink.answers = ["550 5.4.5 Daily user sending limit exceeded"]
     with pytest.raises(RetryableError) as found:
-        do(house)
+        send(home)
     assert found.value.retry_after_s == 86_400
 
 
 @pytest.mark.parametrize(("answer", "kind"), [("554 5.7.1 spam", ActionError), ("452 4.3.1 full", RetryableError)])
-def test_a_no_after_the_whole_mail_means_it_was_not_sent(house, sink, answer, kind):
+def test_a_no_after_the_whole_mail_means_it_was_not_sent(home, sink, answer, kind):
     sink.answers = [answer]
     with pytest.raises(kind, match=answer) as found:
-        do(house)
+        send(home)
     assert found.type is kind
 
 
-def test_a_mail_larger_than_the_server_takes_is_not_begun(house, tmp_path):
+def test_a_mail_larger_than_the_server_takes_is_not_begun(at_home):
     with SmtpSink(size_limit=10_000) as sink:
-        house = House(tmp_path, settings_for(sent_copy="server", **sink.settings), {"password": "secret"})
+        home = at_home(table(sent_copy="server", **sink.settings))
         with pytest.raises(ActionError, match="the server takes at most 10000"):
-            do(house, body="x" * 20_000)
+            send(home, body="x" * 20_000)
 
 
-def test_a_wrong_password_says_so_and_what_to_do(sink, tmp_path):
-    house = House(tmp_path, settings_for(**sink.settings), {"password": "not it"})
+def test_a_wrong_password_says_so_and_what_to_do(sink, at_home):
+    home = at_home(table(**sink.settings), {"password": "not it"})
     with pytest.raises(ConfigError) as found:
-        do(house)
+        send(home)
     assert str(found.value).startswith("the mail server does not accept the password of 'owner@example.org': 535")
     assert "not it" not in f"{found.value}{found.value.hint}"
 
 
-def test_google_asking_for_an_app_password_is_said_in_plain_words(tmp_path):
+def test_google_asking_for_an_app_password_is_said_in_plain_words(at_home):
     with SmtpSink(login_answer="534 5.7.9 Application-specific password required") as sink:
-        house = House(tmp_path, settings_for(**sink.settings), {"password": "secret"})
+        home = at_home(table(**sink.settings))
         with pytest.raises(ConfigError) as found:
-            do(house)
+            send(home)
     assert str(found.value) == "the mail server wants an app password"
     assert "https://myaccount.google.com/apppasswords" in found.value.hint
 
 
-def test_a_server_that_is_not_there_is_worth_another_try(tmp_path):
+def test_a_server_that_is_not_there_is_worth_another_try(at_home):
     with SmtpSink() as sink:
         settings = sink.settings
-    house = House(tmp_path, settings_for(**settings), {"password": "secret"})
+    home = at_home(table(**settings))
     with pytest.raises(RetryableError, match="nothing answers there"):
-        do(house)
+        send(home)
 
 
-def test_nothing_connected_says_how_to(sink, tmp_path):
-    house = House(tmp_path, settings_for(**sink.settings))
+def test_nothing_connected_says_how_to(sink, at_home):
+    home = at_home(table(**sink.settings), {})
     with pytest.raises(ConfigError) as found:
-        do(house)
+        send(home)
     assert (str(found.value), found.value.hint) == ("gmail is not connected", "aie connect gmail")
 
 
 # --- sent once -------------------------------------------------------------------------------------------------------
 
 
-def test_silence_after_the_mail_was_given_means_that_nobody_knows(sink, tmp_path):
-    house = House(tmp_path, settings_for(sent_copy="server", timeout_s=0.5, **sink.settings), {"password": "secret"})
+def test_silence_after_the_mail_was_given_means_that_nobody_knows(sink, at_home):
+    home = at_home(table(sent_copy="server", timeout_s=0.5, **sink.settings))
     sink.delay_s = 3
     with pytest.raises(UncertainError, match="did not say whether it took it"):
-        do(house)
+        send(home)
     assert len(sink.taken) == 1
 
 
-def test_every_attempt_at_a_step_writes_the_same_message_id_and_other_steps_another(house, sink):
-    do(house, key="run_1/mail")
-    do(house, key="run_1/mail")
-    do(house, key="run_2/mail")
+def test_every_attempt_at_a_step_writes_the_same_message_id_and_other_steps_another(home, sink):
+    send(home, key="run_1/mail")
+    send(home, key="run_1/mail")
+    send(home, key="run_2/mail")
     first, again, other = [mail["Message-ID"] for mail in sink.mails]
     assert first == again
     assert other not in (first, None)
 
 
-def both(account, sink: SmtpSink, folder, **more: Any) -> House:
-    return House(folder, settings_for(account, **{**sink.settings, **more}), {"password": "secret"})
-
-
-def test_a_copy_is_filed_among_the_sent_mails_and_found_again(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path)
-    assert look(house) == LookUp(None)
-    assert do(house)["filed"] is True
+def test_a_copy_is_filed_among_the_sent_mails_and_found_again(dovecot, sink, at_home):
+    home = at_home(table(dovecot, **sink.settings))
+    assert look(home) == LookUp(None)
+    assert send(home)["filed"] is True
     (copy,) = dovecot.raws("Sent")
     assert copy.replace(b"\r\n", b"\n").strip() == sink.taken[0][2].replace(b"\r\n", b"\n").strip()
-    found = look(house)
+    found = look(home)
     assert (found.happened, found.result["to"]) == (True, ["ada@example.com"])
-    assert look(house, house.context("run_2/mail")) == LookUp(None)
+    assert look(home, key="run_2/mail") == LookUp(None)
 
 
-def test_where_the_server_files_sent_mail_a_missing_one_was_not_sent(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path, sent_copy="server", sent_shows_up_s=0.5)
-    assert look(house) == LookUp(False)
+def test_where_the_server_files_sent_mail_a_missing_one_was_not_sent(dovecot, sink, at_home):
+    home = at_home(table(dovecot, sent_copy="server", sent_shows_up_s=0.5, **sink.settings))
+    assert look(home) == LookUp(False)
     sink.on_taken = lambda raw: dovecot.append(raw, "Sent")
-    do(house)
-    assert look(house).happened is True
+    send(home)
+    assert look(home).happened is True
 
 
-def test_a_step_without_the_time_to_wait_for_it_cannot_tell(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path, sent_copy="server")
-    assert look(house, house.context(timeout_s=10.5)) == LookUp(None)
+def test_a_step_without_the_time_to_wait_for_it_cannot_tell(dovecot, sink, at_home):
+    home = at_home(table(dovecot, sent_copy="server", **sink.settings))
+    assert look(home, timeout_s=10.5) == LookUp(None)
 
 
-def test_a_mail_that_the_server_gave_another_message_id_is_found_by_aies_own_mark(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path, sent_copy="server")
+def test_a_mail_that_the_server_gave_another_message_id_is_found_by_aies_own_mark(dovecot, sink, at_home):
+    home = at_home(table(dovecot, sent_copy="server", **sink.settings))
     sink.on_taken = lambda raw: dovecot.append(raw.replace(b"Message-ID: <aie.", b"Message-ID: <other."), "Sent")
-    do(house)
-    assert look(house).happened is True
+    send(home)
+    assert look(home).happened is True
 
 
-def test_a_copy_that_cannot_be_filed_does_not_fail_a_mail_that_is_out(sink, tmp_path):
-    house = House(
-        tmp_path,
-        settings_for(imap_host="127.0.0.1", imap_port=1, imap_security="none", **sink.settings),
-        {"password": "secret"},
-    )
-    assert do(house)["filed"] is False
+def test_a_copy_that_cannot_be_filed_does_not_fail_a_mail_that_is_out(sink, at_home):
+    home = at_home(table(**sink.settings))  # nothing is there by IMAP
+    assert send(home)["filed"] is False
     assert len(sink.taken) == 1
 
 
 # --- drafts, answers, tidying ----------------------------------------------------------------------------------------
 
 
-def test_a_draft_is_put_among_the_drafts_once_and_sent_to_nobody(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path)
-    assert [do(house, "create_draft", bcc="di@example.com")["folder"] for _ in range(2)] == ["Drafts", "Drafts"]
+def test_a_draft_is_put_among_the_drafts_once_and_sent_to_nobody(dovecot, sink, at_home):
+    home = at_home(table(dovecot, **sink.settings))
+    params = {**MAIL, "bcc": "di@example.com"}
+    assert [home.run_action("create_draft", params).result["folder"] for _ in range(2)] == ["Drafts", "Drafts"]
     (raw,) = dovecot.raws("Drafts")
     mail = message_from_bytes(raw, policy=policy.default)
     assert (mail["Subject"], mail["Bcc"], sink.taken) == ("Hello", "di@example.com", [])
 
 
-def test_an_answer_stays_in_the_conversation(house, sink):
-    do(house, "reply_to_email", body="About **500**.", context=house.context(event=ADA))
+def test_an_answer_stays_in_the_conversation(home, sink):
+    reply(home, ADA, body="About **500**.")
     (mail,) = sink.mails
     assert (mail["To"], mail["Subject"], mail["In-Reply-To"], mail["References"]) == (
         "ada@example.com", "Re: Budget", "<1@example.com>", "<0@example.com> <1@example.com>",
@@ -363,41 +342,38 @@ def test_an_answer_stays_in_the_conversation(house, sink):
     assert "<img" not in mail.get_body(("html",)).get_content()
 
 
-def test_an_answer_to_all_leaves_oneself_out(house, sink):
-    do(house, "reply_to_email", body="x", reply_all=True, quote=False, context=house.context(event=ADA))
+def test_an_answer_to_all_leaves_oneself_out(home, sink):
+    reply(home, ADA, reply_all=True, quote=False)
     assert sink.taken[0][1] == ["ada@example.com", "Bo@example.com", "cy@example.com"]
 
 
-def test_a_very_long_message_id_is_not_folded_to_pieces(house, sink):
+def test_a_very_long_message_id_is_not_folded_to_pieces(home, sink):
     long = f"<{'a' * 200}@example.com>"
     event = {**ADA, "data": {**ADA["data"], "message_id": long, "references": [f"<{'b' * 150}@x>"] * 4}}
-    do(house, body="x", reply_to_event=True, context=house.context(event=event))
+    send(home, event=event, reply_to_event=True)
     assert f"In-Reply-To: {long}\r\n".encode() in sink.taken[0][2]
 
 
 @pytest.mark.parametrize("told", [{"auto_submitted": "auto-replied"}, {"list_id": "<news.example.com>"}])
-def test_a_program_is_answered_only_when_a_person_said_so(house, sink, told):
+def test_a_program_is_answered_only_when_a_person_said_so(home, sink, told):
     event = {**ADA, "data": {**ADA["data"], **told}}
-    action = handler(house, "reply_to_email")
-    assert "- To: ada@example.com" in action.preview(
-        action.params.model_validate({"body": "x"}), house.context(event=event)
-    )
+    assert "- To: ada@example.com" in home.preview("reply_to_email", {"body": "x"}, event=event)
     with pytest.raises(ActionError, match="not written by a person"):
-        do(house, "reply_to_email", body="x", context=house.context(event=event))
+        reply(home, event)
     by_rule = {"approved": True, "decided_by": "rule away", "channel": "rule"}
     with pytest.raises(ActionError, match="is not answered unless a person says so"):
-        do(house, "reply_to_email", body="x", context=house.context(event=event, approval=by_rule))
-    do(house, "reply_to_email", body="x", context=house.context(event=event, approval={"approved": True}))
+        reply(home, event, approval=by_rule)
+    reply(home, event, approval={"approved": True})
     assert len(sink.taken) == 1
 
 
-def test_an_answer_without_a_mail_to_answer_says_what_to_do(house):
+def test_an_answer_without_a_mail_to_answer_says_what_to_do(home):
     with pytest.raises(ActionError, match="no mail started this run"):
-        do(house, "reply_to_email", body="x")
+        reply(home, {})
 
 
-def test_labels_reading_and_archiving_on_a_real_server(dovecot, sink, tmp_path):
-    house = both(dovecot, sink, tmp_path)
+def test_labels_reading_and_archiving_on_a_real_server(dovecot, sink, at_home):
+    home = at_home(table(dovecot, **sink.settings))
     raw = letter("Invoice 7", Message_ID="<seven@example.com>")
     dovecot.deliver(raw)
     client = dovecot.imap()
@@ -405,49 +381,49 @@ def test_labels_reading_and_archiving_on_a_real_server(dovecot, sink, tmp_path):
     email = {"folder": "INBOX", "uid": 1, "uidvalidity": -1, "message_id": "<seven@example.com>"}  # found by its id
     for name, params in (("label_email", {"label": "Big invoices"}), ("mark_read", {})):
         for _ in range(2):
-            assert do(house, name, email=email, **params) == {"folder": "INBOX", "uid": 1}
+            assert tidy(home, name, email, **params) == {"folder": "INBOX", "uid": 1}
     client.noop()
     flags = client.fetch("1", "(FLAGS)")[1][0]
     assert (b"Big_invoices" in flags, b"\\Seen" in flags) == (True, True)
-    do(house, "label_email", email=email, label="Big invoices", remove=True)
-    do(house, "archive_email", email=email)
-    do(house, "archive_email", email=email)  # it is in the archive now, and stays there
+    tidy(home, "label_email", email, label="Big invoices", remove=True)
+    tidy(home, "archive_email", email)
+    tidy(home, "archive_email", email)  # it is in the archive now, and stays there
     assert (len(dovecot.raws("INBOX")), len(dovecot.raws("Archive"))) == (0, 1)
     with pytest.raises(ActionError, match="not in the mailbox any more"):
-        do(house, "mark_read", email={**email, "message_id": "<none@example.com>"})
+        tidy(home, "mark_read", {**email, "message_id": "<none@example.com>"})
     client.logout()
 
 
 # --- for the person and for rules ------------------------------------------------------------------------------------
 
 
-def test_the_request_shows_the_mail_as_it_will_go_out(house):
-    action = handler(house)
-    params = action.params.model_validate({"to": "ada@example.com", "bcc": "x@y.example", "subject": "S", "body": "B"})
-    assert action.preview(params, house.context()) == (
+def test_the_request_shows_the_mail_as_it_will_go_out(home):
+    action = home.action("send_email").handler
+    assert home.preview("send_email", {"to": "ada@example.com", "bcc": "x@y.example", "subject": "S", "body": "B"}) == (
         "- From: owner@example.org\n- To: ada@example.com\n- Bcc: x@y.example\n- Subject: S\n\nB\n"
     )
     locked = action.locked & action.params.model_fields.keys()
     assert (action.note_kind, action.asks_first, locked) == ("EMAIL", True, {"to", "cc", "bcc"})
 
 
-def test_rules_can_ask_whether_everybody_is_known_and_whether_it_is_an_answer(sink, tmp_path):
-    settings = settings_for(
+def test_rules_can_ask_whether_everybody_is_known_and_whether_it_is_an_answer(sink, at_home):
+    settings = table(
         contacts=["bo@example.com", "@partner.example"],
         contact_notes="People",
         contacts_from_sent=True,
         **sink.settings,
     )
-    house = House(tmp_path, settings, {"password": "secret"})
-    (house.vault / "People").mkdir()
-    (house.vault / "People" / "Cy.md").write_text("---\nemail: Cy@example.com\n---\n")
-    house.cache_dir.mkdir()
-    (house.cache_dir / "written-to.json").write_text('{"addresses": ["di@example.com"], "position": "1"}')
-    action = handler(house)
+    home = at_home(settings)
+    (home.vault / "People").mkdir()
+    (home.vault / "People" / "Cy.md").write_text("---\nemail: Cy@example.com\n---\n")
+    cache_dir = home.config.cache_dir("gmail")
+    cache_dir.mkdir(parents=True)
+    (cache_dir / "written-to.json").write_text('{"addresses": ["di@example.com"], "position": "1"}')
+    action = home.action("send_email").handler
 
     def facts(to: Any, event: Any = None) -> Any:
         params = action.params.model_validate({"to": to, "subject": "S", "body": "B"})
-        return action.facts(params, house.context(event=event))
+        return action.facts(params, home.context("gmail", event=event or {}))
 
     known = ["BO@example.com", "any@partner.example", "cy@example.com", "di@example.com", "owner@example.org"]
     assert [facts(one)["known_contact"] for one in known] == [True] * 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aie.actions import ActionHandler
+from aie.credentials import secrets_within
 from aie.plain import Json
 from aie.testing.evidence import changed_files, contents, difference
 from aie.testing.findings import NotTriedError, ViolationError, said
@@ -77,15 +79,15 @@ class Bench:
             raise ViolationError(f"state, which the test gives, fails: {said(error)}", "correct the test") from error
 
     def secrets(self, home: Home) -> dict[str, str]:
-        """The secrets that the plugin's connection has, by name."""
-        return home.secrets(self.name)
+        """The secrets that the plugin's connection has, by name; those within a token as ``token.access_token``."""
+        return _all(home.secrets(self.name))
 
     def spoil(self, home: Home) -> dict[str, str]:
         """Put wrong secrets in the place of all; these, by name."""
-        wrong = {name: f"wrong-{secrets.token_hex(8)}" for name in self.secrets(home)}
+        wrong = {name: _wrong(secret) for name, secret in home.secrets(self.name).items()}
         if wrong:
             home.credentials(self.name).save(wrong)
-        return wrong
+        return _all(wrong)
 
     @contextlib.contextmanager
     def unchanged(self, home: Home, what: str, hint: str) -> Iterator[None]:
@@ -96,6 +98,17 @@ class Bench:
             raise ViolationError(f"{what} changes what the service has: {found}", hint)
         if found := changed_files(files, contents(home.vault)):
             raise ViolationError(f"{what} changes the vault: {found}", hint)
+
+
+def _all(known: Mapping[str, str]) -> dict[str, str]:
+    inner = {f"{name}.{key}": one for name, secret in known.items() for key, one in secrets_within(secret).items()}
+    return {**known, **inner}
+
+
+def _wrong(secret: str) -> str:
+    """One that nobody knows, in the same form: with a token that cannot be read no service would be asked."""
+    inner = {name: _wrong("") for name in secrets_within(secret)}
+    return json.dumps({**json.loads(secret), **inner}) if inner else f"wrong-{secrets.token_hex(8)}"
 
 
 def approval(home: Home) -> dict[str, Any]:

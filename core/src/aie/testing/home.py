@@ -143,6 +143,7 @@ class Home:
         self,
         name: str,
         *,
+        cursor: Json = None,
         span: timedelta = timedelta(0),
         until: Callable[[list[Event]], object] | None = None,
         within_s: float = 30.0,
@@ -151,9 +152,12 @@ class Home:
 
         That is when it goes to sleep on its clock; with a ``span`` the clock moves on and sleeps within it are seen
         through. A source that never sleeps, because it waits for the service to speak, is stopped by ``until``, which
-        is asked after each emit. The cursor, and which events were told, are kept from one call to the next. Raises
-        what the source raises, and TimeoutError after ``within_s`` real seconds.
+        is asked after each emit. The cursor, and which events were told, are kept from one call to the next; ``cursor``
+        is one to go on from instead, such as an earlier version left. Raises what the source raises, and TimeoutError
+        after ``within_s`` real seconds.
         """
+        if cursor is not None:
+            self._kept.setdefault(name, Kept()).cursor = cursor
         found = self.watch(name, span=span, until=until, within_s=within_s)
         if found.overdue:
             raise TimeoutError(
