@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import gzip
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,6 +123,23 @@ def test_a_refusal_is_told_without_the_secret_address(house: House, feed: Feed, 
         pull(house)
     assert isinstance(failed.value, AieError)
     assert "private-8d1f" not in repr((failed.value.as_dict(), failed.value.__cause__))
+
+
+def test_what_is_asked_stands_in_no_log(house: House, feed: Feed, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        pull(house)
+        feed.status, feed.headers = 302, {"Location": "/private-8d1f/again"}
+        with pytest.raises(RetryableError):
+            pull(house)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("address", ["example.com/a.ics", "ftp://example.com/a.ics", "https://", "https://\0/a.ics"])
+def test_an_address_that_is_none_is_for_a_person_to_mend(tmp_path: Path, address: str) -> None:
+    house = House(tmp_path / "v", {"calendars": {"feed": {"provider": "ics_url"}}}, {"calendars.feed.address": address})
+    with pytest.raises(ConfigError, match="the address of 'feed' is none") as failed:
+        pull(house)
+    assert failed.value.hint == "aie connect calendar asks for it anew"
 
 
 def test_a_time_is_looked_at(house: House) -> None:
