@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from aie_calendar.store import ChangedMeanwhileError
 from aie_calendar.wording import entry_data
 from plugins.calendar.tests.google_server import (
     FRESH_TOKEN,
-    GOOD_TOKEN,
     REFRESH_TOKEN,
     GoogleCalendar,
     error,
+    secrets,
     serving,
 )
 from plugins.calendar.tests.house import MONDAY, House, act
@@ -57,11 +56,7 @@ def house_at(url: str, tmp_path: Path, expires_in_s: float = 3000, connection: s
         "google_token_url": f"{url}/token",
     }
     house = House(tmp_path / "vault", tables)
-    token = {
-        "access_token": GOOD_TOKEN, "refresh_token": REFRESH_TOKEN, "token_type": "Bearer",
-        "expires_at": time.time() + expires_in_s, "scope": "https://www.googleapis.com/auth/calendar.events",
-    }  # fmt: skip
-    house.store.of(connection).save({"client_id": "id", "client_secret": "secret", "token": json.dumps(token)})
+    house.store.of(connection).save(secrets(expires_in_s))
     return house
 
 
