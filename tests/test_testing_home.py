@@ -200,6 +200,20 @@ def test_with_a_span_a_source_sleeps_without_a_wait(home: Home):
     assert home.clock.now() == NOON + timedelta(hours=1)
 
 
+def test_things_happen_while_a_source_is_at_work(home: Home):
+    happened = []
+    more = {
+        timedelta(minutes=30, seconds=30): lambda: BOARD.posts.update(b="Two"),
+        timedelta(minutes=10): lambda: happened.append(home.clock.now()) or BOARD.posts.update(a="One"),
+        timedelta(minutes=61): lambda: BOARD.posts.update(c="Three"),
+    }
+    assert home.run_source("board.messages", span=timedelta(hours=1), meanwhile=more) == [
+        Event("board_message", "board.messages", {"text": "One"}, "2026-02-09T13:10:00+01:00", "m0"),
+        Event("board_message", "board.messages", {"text": "Two"}, "2026-02-09T13:31:00+01:00", "m1"),
+    ]
+    assert (happened, list(BOARD.posts)) == ([NOON + timedelta(minutes=10)], ["a", "b"])
+
+
 def test_a_source_that_never_sleeps_is_stopped_by_the_test_or_after_a_while(tmp_path: Path):
     async def listens(context: Any) -> None:
         await context.emit([Event("board_message", "", {"text": "x"}, event_id="m1")])

@@ -22,7 +22,7 @@ from aie.testing.background import Background
 from aie.testing.clock import MONDAY, FakeClock
 from aie.testing.runs import NOTHING, RunView, Works, as_event
 from aie.testing.scratch import ENVIRONMENT, Plugins, given_objects, load, names_of, write_settings
-from aie.testing.watching import Kept, Span, Watch, Watched, watch
+from aie.testing.watching import Kept, Meanwhile, Span, Watch, Watched, watch
 from aie.workflow import parse_workflow
 
 T = TypeVar("T")
@@ -144,17 +144,19 @@ class Home:
         name: str,
         *,
         span: timedelta = timedelta(0),
+        meanwhile: Meanwhile = NOTHING,
         until: Callable[[list[Event]], object] | None = None,
         within_s: float = 30.0,
     ) -> list[Event]:
         """Let a source work until it has nothing more to do right now, and give the events that were new.
 
         That is when it goes to sleep on its clock; with a ``span`` the clock moves on and sleeps within it are seen
-        through. A source that never sleeps, because it waits for the service to speak, is stopped by ``until``, which
-        is asked after each emit. The cursor, and which events were told, are kept from one call to the next. Raises
-        what the source raises, and TimeoutError after ``within_s`` real seconds.
+        through, and ``meanwhile`` has what happens after so long a time: the service goes away, say, and comes back. A
+        source that never sleeps, because it waits for the service to speak, is stopped by ``until``, which is asked
+        after each emit. The cursor, and which events were told, are kept from one call to the next. Raises what the
+        source raises, and TimeoutError after ``within_s`` real seconds.
         """
-        found = self.watch(name, span=span, until=until, within_s=within_s)
+        found = self.watch(name, span=span, meanwhile=meanwhile, until=until, within_s=within_s)
         if found.overdue:
             raise TimeoutError(
                 f"{name} was still at work after {within_s:g} s, with {len(found.events)} new events: "
@@ -167,19 +169,25 @@ class Home:
         name: str,
         *,
         span: timedelta = timedelta(0),
+        meanwhile: Meanwhile = NOTHING,
         until: Callable[[list[Event]], object] | None = None,
         within_s: float = 30.0,
     ) -> Watched:
         """The same with how it ended, also when its time was over."""
-        return self.wait_for(self._watch(name, span, until, within_s))
+        return self.wait_for(self._watch(name, span, meanwhile, until, within_s))
 
     async def _watch(
-        self, name: str, span: timedelta, until: Callable[[list[Event]], object] | None, within_s: float
+        self,
+        name: str,
+        span: timedelta,
+        meanwhile: Meanwhile,
+        until: Callable[[list[Event]], object] | None,
+        within_s: float,
     ) -> Watched:
         offers = {offer.item.name: offer for offer in self.registry.sources()}
         if name not in offers:
             raise NotFoundError(f"no source is named {name!r}", where=name, hint=f"there are: {', '.join(offers)}")
-        offer, clock = offers[name], Span(self.clock, span)
+        offer, clock = offers[name], Span(self.clock, span, meanwhile)
         context = Watch(
             source=offer.item, kept=self._kept.setdefault(name, Kept()), settings=offer.settings, vault=self.vault,
             timezone=self.config.timezone, clock=clock, credentials=self.credentials(offer.plugin),
