@@ -225,6 +225,31 @@ def test_a_source_that_never_sleeps_is_stopped_by_the_test_or_after_a_while(tmp_
             home.run_source("board.messages", within_s=0.1)
 
 
+def test_after_a_restart_with_other_settings_a_source_goes_on_where_it_was(tmp_path: Path):
+    class Rooms(BaseModel):
+        rooms: list[str] = Field(default=["hall"], description="the rooms to listen in")
+
+    class Listening(Plugin):
+        @hookimpl
+        def aie_settings(self) -> Any:
+            return Rooms
+
+    cursors: list[Any] = []
+
+    async def listens(context: Any) -> None:
+        cursors.append(context.cursor)
+        known = [*(context.cursor or []), *context.settings.rooms]
+        await context.emit([Event("board_message", "", {"text": room}, event_id=room) for room in known], cursor=known)
+        await context.clock.sleep(60)
+
+    with Home(tmp_path, {"board": Listening(sources=(replace(SOURCE, run=listens),))}) as home:
+        assert [event.event_id for event in home.run_source("board.messages")] == ["hall"]
+        home.credentials("board").save({"token": SECRET})
+        home.restart({"board": {"rooms": ["attic"]}})
+        assert [event.event_id for event in home.run_source("board.messages")] == ["attic"]
+        assert (cursors, home.secrets("board")) == ([None, ["hall"]], {"token": SECRET})
+
+
 def test_what_a_source_raises_is_raised(tmp_path: Path):
     async def fails(context: Any) -> None:
         raise ConnectionError("nobody there")

@@ -6,16 +6,18 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from aie import machine
 from aie.actions import ActionContext, LookUp, Outcome
+from aie.config import Config
 from aie.credentials import Credentials, CredentialStore
 from aie.errors import NotFoundError
 from aie.events import Event
 from aie.plain import Json
-from aie.plugins import BoundHandler
+from aie.plugins import BoundHandler, Registry
 from aie.templates import TemplateCompiler
 from aie.testing.attempts import Attempt, attempt
 from aie.testing.background import Background
@@ -48,8 +50,8 @@ class Home:
         now: datetime = MONDAY,
         timezone: str = "Europe/Berlin",
     ) -> None:
-        self.vault = write_settings(folder, plugins, settings, timezone).resolve()
-        self.config, self.registry = load(self.vault, plugins)
+        self._load = partial(_load, folder, plugins, timezone)
+        self.vault, self.config, self.registry = self._load(settings)
         self.clock = FakeClock(now, by_hand=True)
         self.names = names_of(plugins)
         self._extra = given_objects(plugins)
@@ -75,6 +77,11 @@ class Home:
                 self._background.wait_for(works.close())
         finally:
             self._background.close()
+
+    def restart(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Begin again with these settings, as aie does. What is stored stays, and how far each source has come."""
+        self.close()
+        self.vault, self.config, self.registry = self._load(settings)
 
     def credentials(self, plugin: str) -> Credentials:
         """The plugin's connection: read what it stored, or store what it should find."""
@@ -272,6 +279,13 @@ class Home:
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine returns, run where the plugins' code runs."""
         return self._background.wait_for(work)
+
+
+def _load(
+    folder: Path, plugins: Plugins, timezone: str, settings: Mapping[str, Mapping[str, Any]]
+) -> tuple[Path, Config, Registry]:
+    vault = write_settings(folder, plugins, settings, timezone).resolve()
+    return vault, *load(vault, plugins)
 
 
 async def _awaited(work: Awaitable[T]) -> T:
