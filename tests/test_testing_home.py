@@ -208,6 +208,20 @@ def test_with_a_span_a_source_sleeps_without_a_wait(home: Home):
     assert home.clock.now() == NOON + timedelta(hours=1)
 
 
+def test_things_happen_while_a_source_is_at_work(home: Home):
+    happened = []
+    more = {
+        timedelta(minutes=30, seconds=30): lambda: BOARD.posts.update(b="Two"),
+        timedelta(minutes=10): lambda: happened.append(home.clock.now()) or BOARD.posts.update(a="One"),
+        timedelta(minutes=61): lambda: BOARD.posts.update(c="Three"),
+    }
+    assert home.run_source("board.messages", span=timedelta(hours=1), meanwhile=more) == [
+        Event("board_message", "board.messages", {"text": "One"}, "2026-02-09T13:10:00+01:00", "m0"),
+        Event("board_message", "board.messages", {"text": "Two"}, "2026-02-09T13:31:00+01:00", "m1"),
+    ]
+    assert (happened, list(BOARD.posts)) == ([NOON + timedelta(minutes=10)], ["a", "b"])
+
+
 def test_a_source_that_never_sleeps_is_stopped_by_the_test_or_after_a_while(tmp_path: Path):
     async def listens(context: Any) -> None:
         await context.emit([Event("board_message", "", {"text": "x"}, event_id="m1")])
@@ -217,6 +231,31 @@ def test_a_source_that_never_sleeps_is_stopped_by_the_test_or_after_a_while(tmp_
         assert len(home.run_source("board.messages", until=lambda events: len(events) == 1)) == 1
         with pytest.raises(TimeoutError, match=r"board.messages was still at work after 0.1 s, with 0 new events"):
             home.run_source("board.messages", within_s=0.1)
+
+
+def test_after_a_restart_with_other_settings_a_source_goes_on_where_it_was(tmp_path: Path):
+    class Rooms(BaseModel):
+        rooms: list[str] = Field(default=["hall"], description="the rooms to listen in")
+
+    class Listening(Plugin):
+        @hookimpl
+        def aie_settings(self) -> Any:
+            return Rooms
+
+    cursors: list[Any] = []
+
+    async def listens(context: Any) -> None:
+        cursors.append(context.cursor)
+        known = [*(context.cursor or []), *context.settings.rooms]
+        await context.emit([Event("board_message", "", {"text": room}, event_id=room) for room in known], cursor=known)
+        await context.clock.sleep(60)
+
+    with Home(tmp_path, {"board": Listening(sources=(replace(SOURCE, run=listens),))}) as home:
+        assert [event.event_id for event in home.run_source("board.messages")] == ["hall"]
+        home.credentials("board").save({"token": SECRET})
+        home.restart({"board": {"rooms": ["attic"]}})
+        assert [event.event_id for event in home.run_source("board.messages")] == ["attic"]
+        assert (cursors, home.secrets("board")) == ([None, ["hall"]], {"token": SECRET})
 
 
 def test_what_a_source_raises_is_raised(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -155,6 +156,15 @@ def error(status: int, reason: str, message: str, **headers: str) -> tuple[int, 
     """An error as Google words it, on both levels."""
     inner = {"domain": "global", "reason": reason, "message": message}
     return status, {"error": {"code": status, "message": message, "errors": [inner]}}, headers
+
+
+def secrets(expires_in_s: float = 3000) -> dict[str, str]:
+    """What `aie connect` stores of a client of one's own and its access, which is good for so long."""
+    token = {
+        "access_token": GOOD_TOKEN, "refresh_token": REFRESH_TOKEN, "token_type": "Bearer",
+        "expires_at": time.time() + expires_in_s, "scope": "https://www.googleapis.com/auth/calendar.events",
+    }  # fmt: skip
+    return {"client_id": "id-of-mine", "client_secret": "secret-of-mine", "token": json.dumps(token)}
 
 
 def _when(moment: dict[str, str]) -> datetime:

@@ -16,57 +16,31 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aie.errors import ActionError, ConfigError, ParameterError, RetryableError
+from aie.testing import Home
 from aie_calendar import free_time
-from aie_calendar.agenda import list_calendar_events
-from aie_calendar.change import cancel_calendar_event, update_calendar_event
 from aie_calendar.create import create_calendar_event, uid_of
-from aie_calendar.free_time import find_free_time
-from aie_calendar.opening import look_into
 from aie_calendar.settings import CalendarSettings
-from plugins.calendar.tests.house import BERLIN, House, act
+from plugins.calendar.tests.steps import BERLIN, KEY, Homes, cancel, create, taking_place, update
 
-KEY = "run_1/action_0"
 UID = uid_of(KEY)
 MEETING = {"title": "Project Meeting", "date": "2026-02-16", "time": "14:00", "duration": "1 hour"}
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path / "vault")
-
-
-def create(house: House, key: str = KEY, **params: Any) -> dict[str, Any]:
-    return act(house, create_calendar_event(house.settings), key=key, **params)
-
-
-def update(house: House, **params: Any) -> dict[str, Any]:
-    return act(house, update_calendar_event(house.settings), **params)
-
-
-def cancel(house: House, **params: Any) -> dict[str, Any]:
-    return act(house, cancel_calendar_event(house.settings), **params)
-
-
-def free(house: House, **params: Any) -> list[tuple[str, str, int]]:
-    found = act(house, find_free_time(house.settings), **params)
+def free(home: Home, **params: Any) -> list[tuple[str, str, int]]:
+    found: Any = home.run_action("find_free_time", params).result
     return [(slot["start"][5:16], slot["end"][5:16], slot["free_minutes"]) for slot in found["slots"]]
 
 
-def preview(house: House, handler: Any, **params: Any) -> str:
-    answer = handler.preview(handler.params.model_validate(params), house.action())
-    return asyncio.run(answer)
+def files(home: Home) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted((home.vault / "Calendar").glob("*"))}
 
 
-def files(house: House) -> dict[str, str]:
-    return {path.name: path.read_text() for path in sorted((house.vault / "Calendar").glob("*"))}
+def entries(home: Home) -> list[icalendar.Event]:
+    return [event for text in files(home).values() for event in icalendar.Calendar.from_ical(text).walk("VEVENT")]
 
 
-def entries(house: House) -> list[icalendar.Event]:
-    return [event for text in files(house).values() for event in icalendar.Calendar.from_ical(text).walk("VEVENT")]
-
-
-def put(house: House, name: str, *events: str) -> None:
-    folder = house.vault / "Calendar"
+def put(home: Home, name: str, *events: str) -> None:
+    folder = home.vault / "Calendar"
     folder.mkdir(exist_ok=True)
     body = "\n".join(f"BEGIN:VEVENT\n{event}\nEND:VEVENT" for event in events)
     text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:test\n{body}\nEND:VCALENDAR\n"
@@ -76,19 +50,17 @@ def put(house: House, name: str, *events: str) -> None:
 # --- create ------------------------------------------------------------------------------------------------------
 
 
-def test_an_appointment_is_a_valid_file_in_the_folder_without_any_settings(house: House) -> None:
-    result = create(
-        house, **MEETING, description="From Ann:\n\nhello", location="Room 2", attendees=["ann@example.com"]
-    )
+def test_an_appointment_is_a_valid_file_in_the_folder_without_any_settings(home: Home) -> None:
+    result = create(home, **MEETING, description="From Ann:\n\nhello", location="Room 2", attendees=["ann@example.com"])
 
-    (name,) = files(house)
+    (name,) = files(home)
     assert result == {
         "uid": UID, "calendar": "main", "title": "Project Meeting", "start": "2026-02-16T14:00:00+01:00",
         "end": "2026-02-16T15:00:00+01:00", "all_day": False, "etag": result["etag"],
         "path": f"Calendar/2026-02-16 Project Meeting {UID[:11]}.ics", "created": True,
     }  # fmt: skip
     assert f"Calendar/{name}" == result["path"]
-    (event,) = entries(house)
+    (event,) = entries(home)
     assert event.errors == []
     assert (event["UID"], event["SUMMARY"], event["DESCRIPTION"], event["LOCATION"], event["ATTENDEE"]) == (
         UID, "Project Meeting", "From Ann:\n\nhello", "Room 2", "mailto:ann@example.com",
@@ -96,32 +68,32 @@ def test_an_appointment_is_a_valid_file_in_the_folder_without_any_settings(house
     assert (event["DTSTART"].dt, event["DTSTART"].params["TZID"]) == (
         dt.datetime(2026, 2, 16, 14, tzinfo=BERLIN), "Europe/Berlin",
     )  # fmt: skip
-    raw = (house.vault / "Calendar" / name).read_bytes()
+    raw = (home.vault / "Calendar" / name).read_bytes()
     assert raw.count(b"\n") == raw.count(b"\r\n") and max(map(len, raw.split(b"\r\n"))) <= 75
 
 
-def test_a_second_attempt_makes_no_second_appointment(house: House) -> None:
-    first = create(house, **MEETING)
-    before = files(house)
-    assert create(house, **MEETING) == {**first, "created": False}
-    assert create(house, **{**MEETING, "title": "Renamed by a person meanwhile"})["created"] is False
-    assert files(house) == before
+def test_a_second_attempt_makes_no_second_appointment(home: Home) -> None:
+    first = create(home, **MEETING)
+    before = files(home)
+    assert create(home, **MEETING) == {**first, "created": False}
+    assert create(home, **{**MEETING, "title": "Renamed by a person meanwhile"})["created"] is False
+    assert files(home) == before
 
 
-def test_two_attempts_at_once_make_one_appointment(house: House) -> None:
-    handler = create_calendar_event(house.settings)
+def test_two_attempts_at_once_make_one_appointment(home: Home) -> None:
+    handler, context = home.action("create_calendar_event").handler, home.context("calendar")
     params = handler.params.model_validate(MEETING)
 
     async def both() -> list[Any]:
-        return await asyncio.gather(*(handler.run(params, house.action()) for _ in range(5)))
+        return await asyncio.gather(*(handler.run(params, context) for _ in range(5)))
 
-    results = asyncio.run(both())
-    assert (sorted(result["created"] for result in results), len(files(house))) == ([False] * 4 + [True], 1)
+    results = home.wait_for(both())
+    assert (sorted(result["created"] for result in results), len(files(home))) == ([False] * 4 + [True], 1)
 
 
-def test_other_steps_make_other_appointments(house: House) -> None:
-    uids = {create(house, key=key, **MEETING)["uid"] for key in ("run_1/action_0", "run_1/action_1", "run_2/action_0")}
-    assert (len(uids), len(entries(house))) == (3, 3)
+def test_other_steps_make_other_appointments(home: Home) -> None:
+    uids = {create(home, key=key, **MEETING)["uid"] for key in ("run_1/action_0", "run_1/action_1", "run_2/action_0")}
+    assert (len(uids), len(entries(home))) == (3, 3)
     assert all(uid.startswith("aie") and set(uid) <= set("0123456789abcdefghijklmnopqrstuv") for uid in uids)
 
 
@@ -142,9 +114,9 @@ def test_other_steps_make_other_appointments(house: House) -> None:
         ({"date": "2026-02-16", "time": " ", "end": "2026-02-18"}, "2026-02-16", "2026-02-19"),
     ],
 )  # fmt: skip
-def test_loose_forms_are_understood(house: House, params: dict[str, Any], start: str, end: str) -> None:
-    result = create(house, title="x", **params)
-    assert (result["start"], result["end"], len(entries(house))) == (start, end, 1)
+def test_loose_forms_are_understood(home: Home, params: dict[str, Any], start: str, end: str) -> None:
+    result = create(home, title="x", **params)
+    assert (result["start"], result["end"], len(entries(home))) == (start, end, 1)
 
 
 @pytest.mark.parametrize(
@@ -162,20 +134,20 @@ def test_loose_forms_are_understood(house: House, params: dict[str, Any], start:
         ({"date": None}, "there is no date; give the step a condition"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_an_example(house: House, params: dict[str, Any], why: str) -> None:
+def test_what_cannot_be_read_is_refused_with_an_example(params: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        create_calendar_event(house.settings).params.model_validate({"title": "x", **params})
+        create_calendar_event(CalendarSettings()).params.model_validate({"title": "x", **params})
 
 
-def test_parts_that_contradict_each_other_are_refused_and_nothing_is_made(house: House) -> None:
+def test_parts_that_contradict_each_other_are_refused_and_nothing_is_made(home: Home) -> None:
     with pytest.raises(ActionError, match="both given"):
-        create(house, title="x", date="2026-02-16", time="14:00", end="15:00", duration="1 hour")
-    assert not (house.vault / "Calendar").exists()
+        create(home, title="x", date="2026-02-16", time="14:00", end="15:00", duration="1 hour")
+    assert not (home.vault / "Calendar").exists()
 
 
-def test_reminders_repetition_and_category_are_written(house: House) -> None:
-    create(house, **MEETING, reminders=[15, "1 hour"], recurrence="RRULE:FREQ=WEEKLY;COUNT=3", category="LinkedIn post")
-    (event,) = entries(house)
+def test_reminders_repetition_and_category_are_written(home: Home) -> None:
+    create(home, **MEETING, reminders=[15, "1 hour"], recurrence="RRULE:FREQ=WEEKLY;COUNT=3", category="LinkedIn post")
+    (event,) = entries(home)
     assert [alarm["TRIGGER"].dt for alarm in event.walk("VALARM")] == [
         -dt.timedelta(minutes=15),
         -dt.timedelta(hours=1),
@@ -185,10 +157,10 @@ def test_reminders_repetition_and_category_are_written(house: House) -> None:
 
 @given(title=st.text(min_size=1, max_size=200).filter(str.strip), description=st.text(max_size=500))
 def test_any_text_makes_a_file_that_says_it_again(tmp_path_factory, title: str, description: str) -> None:
-    house = House(tmp_path_factory.mktemp("any") / "vault")
-    create(house, **{**MEETING, "title": title, "description": description})
-    (name,) = os.listdir(house.vault / "Calendar")
-    data = (house.vault / "Calendar" / name).read_bytes()
+    with Home(tmp_path_factory.mktemp("any"), "calendar") as home:
+        create(home, **{**MEETING, "title": title, "description": description})
+    (name,) = os.listdir(home.vault / "Calendar")
+    data = (home.vault / "Calendar" / name).read_bytes()
     (event,) = icalendar.Calendar.from_ical(data).walk("VEVENT")
     assert (event["UID"], event["DTSTART"].dt, event.errors) == (UID, dt.datetime(2026, 2, 16, 14, tzinfo=BERLIN), [])
     assert data.count(b"BEGIN:VEVENT") == 1 and len(icalendar.Calendar.from_ical(data).walk()) == len(
@@ -196,54 +168,52 @@ def test_any_text_makes_a_file_that_says_it_again(tmp_path_factory, title: str, 
     )
 
 
-def test_a_calendar_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path) -> None:
-    house = House(tmp_path / "v", {"calendars": {"work": {"folder": "Work"}, "feed": {"provider": "ics_url"}}})
+def test_a_calendar_that_is_not_there_is_refused_with_the_nearest(at_home: Homes) -> None:
+    home = at_home(calendars={"work": {"folder": "Work"}, "feed": {"provider": "ics_url"}})
     with pytest.raises(ParameterError, match="there is no calendar 'wrok'") as wrong:
-        create(house, **MEETING, calendar="wrok")
+        create(home, **MEETING, calendar="wrok")
     assert wrong.value.hint == "did you mean 'work'?"
     with pytest.raises(ParameterError, match="'feed' can only be read"):
-        create(house, **MEETING, calendar="feed")
-    assert create(house, **MEETING)["path"].startswith("Work/")
+        create(home, **MEETING, calendar="feed")
+    assert create(home, **MEETING)["path"].startswith("Work/")
 
 
-def test_a_folder_behind_a_link_is_not_written_to(house: House, tmp_path: Path) -> None:
+def test_a_folder_behind_a_link_is_not_written_to(home: Home, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    (house.vault / "Calendar").symlink_to(tmp_path / "elsewhere")
+    (home.vault / "Calendar").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="is a link"):
-        create(house, **MEETING)
+        create(home, **MEETING)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_a_folder_beside_the_vault_works(tmp_path: Path) -> None:
+def test_a_folder_beside_the_vault_works(at_home: Homes, tmp_path: Path) -> None:
     beside = tmp_path / "Calendars"
     beside.mkdir()
-    house = House(tmp_path / "vault", {"calendars": {"main": {"folder": str(beside)}}})
-    create(house, **MEETING)
+    home = at_home(calendars={"main": {"folder": str(beside)}})
+    create(home, **MEETING)
     assert len(list(beside.glob("*.ics"))) == 1
 
 
-def test_a_full_disk_is_worth_another_try(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_worth_another_try(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RetryableError, match="No space left") as failed:
-        create(house, **MEETING)
+        create(home, **MEETING)
     assert failed.value.hint == "free some space on that disk, then start the run again"
 
 
 # --- the note ----------------------------------------------------------------------------------------------------
 
 
-def test_the_note_says_when_and_shows_what_else_is_there(house: House) -> None:
-    put(house, "dentist.ics", "UID:d\nSUMMARY:Dentist\nDTSTART:20260216T133000Z\nDTEND:20260216T143000Z")
-    put(house, "birthday.ics", "UID:b\nSUMMARY:Birthday\nDTSTART;VALUE=DATE:20260216\nTRANSP:TRANSPARENT")
-    put(house, "later.ics", "UID:l\nSUMMARY:Later\nDTSTART:20260216T150000Z\nDTEND:20260216T160000Z")
-    handler = create_calendar_event(house.settings)
+def test_the_note_says_when_and_shows_what_else_is_there(home: Home) -> None:
+    put(home, "dentist.ics", "UID:d\nSUMMARY:Dentist\nDTSTART:20260216T133000Z\nDTEND:20260216T143000Z")
+    put(home, "birthday.ics", "UID:b\nSUMMARY:Birthday\nDTSTART;VALUE=DATE:20260216\nTRANSP:TRANSPARENT")
+    put(home, "later.ics", "UID:l\nSUMMARY:Later\nDTSTART:20260216T150000Z\nDTEND:20260216T160000Z")
+    more = {"timezone": "Europe/London", "attendees": "ann@example.com", "description": "Hello"}
 
-    text = preview(
-        house, handler, **MEETING, timezone="Europe/London", attendees="ann@example.com", description="Hello"
-    )
+    text = home.preview("create_calendar_event", {**MEETING, **more})
 
     assert text == (
         "Monday 2026-02-16, 15:00 to 16:00 (Europe/Berlin), which is 14:00 in Europe/London\n"
@@ -258,22 +228,20 @@ def test_the_note_says_when_and_shows_what_else_is_there(house: House) -> None:
     )
 
 
-def test_the_note_says_when_a_calendar_could_not_be_looked_at(tmp_path: Path) -> None:
-    house = House(
-        tmp_path / "v", {"calendars": {"main": {}, "away": {"provider": "ics_url", "url": "http://127.0.0.1:9/"}}}
-    )
-    text = preview(house, create_calendar_event(house.settings), title="x", date="2026-02-16")
+def test_the_note_says_when_a_calendar_could_not_be_looked_at(at_home: Homes) -> None:
+    home = at_home(calendars={"main": {}, "away": {"provider": "ics_url", "url": "http://127.0.0.1:9/"}})
+    text = home.preview("create_calendar_event", {"title": "x", "date": "2026-02-16"})
     assert text == (
         "Monday 2026-02-16, all day\n\nA new entry in the calendar main: x\n\n"
         "- the calendar away could not be looked at: the feed of 'away' does not answer: ConnectError"
     )
 
 
-def test_rules_may_ask_about_what_follows_from_the_parameters(house: House) -> None:
-    handler = create_calendar_event(house.settings)
+def test_rules_may_ask_about_what_follows_from_the_parameters(home: Home) -> None:
+    handler = home.action("create_calendar_event").handler
     assert handler.facts is not None
     params = handler.params.model_validate({**MEETING, "category": "LinkedIn Post"})
-    assert handler.facts(params, house.action()) == {
+    assert handler.facts(params, home.context("calendar")) == {
         "calendar": "main", "all_day": False, "minutes": 60, "days_ahead": 6, "attendee_count": 0, "repeats": False,
         "event_type": "linkedin_post",
     }  # fmt: skip
@@ -282,16 +250,16 @@ def test_rules_may_ask_about_what_follows_from_the_parameters(house: House) -> N
 # --- update and cancel -------------------------------------------------------------------------------------------
 
 
-def test_an_appointment_is_changed_and_the_rest_of_it_stays(house: House) -> None:
+def test_an_appointment_is_changed_and_the_rest_of_it_stays(home: Home) -> None:
     put(
-        house, "theirs.ics",
+        home, "theirs.ics",
         "UID:t\nSUMMARY:Old\nX-APPLE-SOMETHING;A=b:kept\nDTSTART;TZID=America/New_York:20260216T090000\n"
         "DTEND;TZID=America/New_York:20260216T103000\nSEQUENCE:4\nBEGIN:VALARM\nACTION:AUDIO\nTRIGGER:-PT5M\nEND:VALARM",
     )  # fmt: skip
 
-    result = update(house, uid="t", title="New", time="11:00")
+    result = update(home, uid="t", title="New", time="11:00")
 
-    (event,) = entries(house)
+    (event,) = entries(home)
     assert (result["changed"], result["start"], result["end"]) == (
         True, "2026-02-16T11:00:00-05:00", "2026-02-16T12:30:00-05:00",
     )  # fmt: skip
@@ -300,12 +268,12 @@ def test_an_appointment_is_changed_and_the_rest_of_it_stays(house: House) -> Non
     assert [alarm["ACTION"] for alarm in event.walk("VALARM")] == ["AUDIO"]
 
 
-def test_changing_again_to_the_same_changes_nothing(house: House) -> None:
-    create(house, **MEETING)
-    first = update(house, uid=UID, date="2026-02-17", description="more")
-    before = files(house)
-    again = update(house, uid=UID, date="2026-02-17", description="more")
-    assert (first["changed"], again["changed"], files(house)) == (True, False, before)
+def test_changing_again_to_the_same_changes_nothing(home: Home) -> None:
+    create(home, **MEETING)
+    first = update(home, uid=UID, date="2026-02-17", description="more")
+    before = files(home)
+    again = update(home, uid=UID, date="2026-02-17", description="more")
+    assert (first["changed"], again["changed"], files(home)) == (True, False, before)
     assert (again["start"], again["end"]) == ("2026-02-17T14:00:00+01:00", "2026-02-17T15:00:00+01:00")
 
 
@@ -320,29 +288,29 @@ def test_changing_again_to_the_same_changes_nothing(house: House) -> None:
         ({"timezone": "Europe/London"}, "2026-02-16T13:00:00+00:00", "2026-02-16T14:00:00+00:00"),
     ],
 )
-def test_what_is_not_said_of_the_time_stays(house: House, change: dict[str, str], start: str, end: str) -> None:
-    create(house, **MEETING)
-    result = update(house, uid=UID, **change)
+def test_what_is_not_said_of_the_time_stays(home: Home, change: dict[str, str], start: str, end: str) -> None:
+    create(home, **MEETING)
+    result = update(home, uid=UID, **change)
     assert (dt.datetime.fromisoformat(result["start"]), dt.datetime.fromisoformat(result["end"])) == (
         dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end),
     )  # fmt: skip
 
 
-def test_a_whole_day_moves_as_a_whole_day_and_can_be_given_a_time(house: House) -> None:
-    create(house, title="x", date="2026-02-16", end="2026-02-17")
-    moved = update(house, uid=UID, date="2026-03-01")
+def test_a_whole_day_moves_as_a_whole_day_and_can_be_given_a_time(home: Home) -> None:
+    create(home, title="x", date="2026-02-16", end="2026-02-17")
+    moved = update(home, uid=UID, date="2026-03-01")
     assert (moved["start"], moved["end"]) == ("2026-03-01", "2026-03-03")
-    timed = update(house, uid=UID, time="10:00")
+    timed = update(home, uid=UID, time="10:00")
     assert (timed["start"], timed["end"]) == ("2026-03-01T10:00:00+01:00", "2026-03-01T11:00:00+01:00")
 
 
-def test_only_the_version_that_was_meant_is_changed(house: House) -> None:
-    made = create(house, **MEETING)
-    update(house, uid=UID, title="By a person")
+def test_only_the_version_that_was_meant_is_changed(home: Home) -> None:
+    made = create(home, **MEETING)
+    update(home, uid=UID, title="By a person")
     with pytest.raises(ActionError, match="was changed since") as refused:
-        update(house, uid=UID, title="By a workflow", etag=made["etag"])
+        update(home, uid=UID, title="By a workflow", etag=made["etag"])
     assert not isinstance(refused.value, RetryableError)
-    assert entries(house)[0]["SUMMARY"] == "By a person"
+    assert entries(home)[0]["SUMMARY"] == "By a person"
 
 
 WEEKLY = (
@@ -351,87 +319,85 @@ WEEKLY = (
 )
 
 
-def starts(house: House) -> list[str]:
+def starts(home: Home) -> list[str]:
     """When everything in March and April takes place, one slot after the other."""
-    first, last = dt.datetime(2026, 3, 1, tzinfo=BERLIN), dt.datetime(2026, 5, 1, tzinfo=BERLIN)
-    found, problems = asyncio.run(look_into(house, house.settings.all, first, last))
-    assert problems == {}
-    return [f"{one.start.astimezone(BERLIN):%m-%d %H:%M} {one.title}" for _, one in found]
+    found = taking_place(home, "main", first=dt.datetime(2026, 3, 1, tzinfo=BERLIN), days=61)
+    return [f"{one.start.astimezone(BERLIN):%m-%d %H:%M} {one.title}" for one in found]
 
 
-def test_one_occurrence_of_a_series_is_moved_then_renamed_then_cancelled(house: House) -> None:
-    put(house, "weekly.ics", WEEKLY)
-    update(house, uid="w", occurrence="20260330T070000Z", time="11:00")
-    update(house, uid="w", occurrence="2026-03-30T09:00+02:00", title="Moved")
-    assert starts(house) == [
+def test_one_occurrence_of_a_series_is_moved_then_renamed_then_cancelled(home: Home) -> None:
+    put(home, "weekly.ics", WEEKLY)
+    update(home, uid="w", occurrence="20260330T070000Z", time="11:00")
+    update(home, uid="w", occurrence="2026-03-30T09:00+02:00", title="Moved")
+    assert starts(home) == [
         "03-02 09:00 Weekly", "03-09 09:00 Weekly", "03-16 09:00 Weekly", "03-23 09:00 Weekly", "03-30 11:00 Moved",
     ]  # fmt: skip
-    assert cancel(house, uid="w", occurrence="20260330T070000Z")["cancelled"] is True
-    assert cancel(house, uid="w", occurrence="20260330T070000Z")["cancelled"] is False
-    cancel(house, uid="w", occurrence="20260309T080000Z")
-    assert starts(house) == ["03-02 09:00 Weekly", "03-16 09:00 Weekly", "03-23 09:00 Weekly"]
-    assert len(files(house)) == 1
+    assert cancel(home, uid="w", occurrence="20260330T070000Z")["cancelled"] is True
+    assert cancel(home, uid="w", occurrence="20260330T070000Z")["cancelled"] is False
+    cancel(home, uid="w", occurrence="20260309T080000Z")
+    assert starts(home) == ["03-02 09:00 Weekly", "03-16 09:00 Weekly", "03-23 09:00 Weekly"]
+    assert len(files(home)) == 1
 
 
-def test_a_series_in_a_zone_by_windows_name_keeps_it(house: House) -> None:
-    put(house, "weekly.ics", WEEKLY.replace("Europe/Berlin", "W. Europe Standard Time"))
-    update(house, uid="w", occurrence="20260309T080000Z", title="Other")
-    cancel(house, uid="w", occurrence="20260316T080000Z")
-    assert starts(house) == ["03-02 09:00 Weekly", "03-09 09:00 Other", "03-23 09:00 Weekly", "03-30 09:00 Weekly"]
-    (text,) = files(house).values()
+def test_a_series_in_a_zone_by_windows_name_keeps_it(home: Home) -> None:
+    put(home, "weekly.ics", WEEKLY.replace("Europe/Berlin", "W. Europe Standard Time"))
+    update(home, uid="w", occurrence="20260309T080000Z", title="Other")
+    cancel(home, uid="w", occurrence="20260316T080000Z")
+    assert starts(home) == ["03-02 09:00 Weekly", "03-09 09:00 Other", "03-23 09:00 Weekly", "03-30 09:00 Weekly"]
+    (text,) = files(home).values()
     assert "EXDATE;TZID=W. Europe Standard Time:20260316T090000" in text
     assert "RECURRENCE-ID;TZID=W. Europe Standard Time:20260309T090000" in text
 
 
-def test_cancelling_takes_the_entry_and_nothing_else(house: House) -> None:
-    put(house, "two.ics", "UID:a\nSUMMARY:A\nDTSTART:20260316T090000Z", "UID:b\nSUMMARY:B\nDTSTART:20260317T090000Z")
-    assert cancel(house, uid="a") == {
+def test_cancelling_takes_the_entry_and_nothing_else(home: Home) -> None:
+    put(home, "two.ics", "UID:a\nSUMMARY:A\nDTSTART:20260316T090000Z", "UID:b\nSUMMARY:B\nDTSTART:20260317T090000Z")
+    assert cancel(home, uid="a") == {
         "uid": "a", "calendar": "main", "occurrence": None, "title": "A", "cancelled": True,
     }  # fmt: skip
-    assert (starts(house), len(files(house))) == (["03-17 10:00 B"], 1)
-    assert cancel(house, uid="b")["cancelled"] is True
-    assert files(house) == {}
-    assert cancel(house, uid="b")["cancelled"] is False
+    assert (starts(home), len(files(home))) == (["03-17 10:00 B"], 1)
+    assert cancel(home, uid="b")["cancelled"] is True
+    assert files(home) == {}
+    assert cancel(home, uid="b")["cancelled"] is False
 
 
-def test_the_notes_of_a_change_and_a_cancellation_say_what_will_be(house: House) -> None:
-    put(house, "weekly.ics", WEEKLY)
-    handler = update_calendar_event(house.settings)
-    assert preview(house, handler, uid="w", occurrence="20260309T080000Z", date="2026-03-10", location="Room 1") == (
+def test_the_notes_of_a_change_and_a_cancellation_say_what_will_be(home: Home) -> None:
+    put(home, "weekly.ics", WEEKLY)
+    change = {"uid": "w", "occurrence": "20260309T080000Z", "date": "2026-03-10", "location": "Room 1"}
+    assert home.preview("update_calendar_event", change) == (
         "One occurrence of Weekly, in the calendar main:\n\n"
         "- was: Monday 2026-03-09, 09:00 to 10:00 (Europe/Berlin)\n"
         "- new: Tuesday 2026-03-10, 09:00 to 10:00 (Europe/Berlin)\n"
         "- place: (none) → Room 1\n\nNothing else is at that time."
     )
-    handler = cancel_calendar_event(house.settings)
-    assert preview(house, handler, uid="w") == (
+    assert home.preview("cancel_calendar_event", {"uid": "w"}) == (
         "Weekly\nMonday 2026-03-02, 09:00 to 10:00 (Europe/Berlin)\n\n"
         "It repeats, and goes with all its occurrences from the calendar main."
     )
-    assert preview(house, handler, uid="gone") == "the calendar has no entry 'gone': there is nothing to cancel."
+    said = home.preview("cancel_calendar_event", {"uid": "gone"})
+    assert said == "the calendar has no entry 'gone': there is nothing to cancel."
 
 
-def test_an_entry_that_is_not_there_cannot_be_changed(house: House) -> None:
+def test_an_entry_that_is_not_there_cannot_be_changed(home: Home) -> None:
     with pytest.raises(ActionError, match="has no entry 'x'"):
-        update(house, uid="x", title="y")
-    put(house, "weekly.ics", WEEKLY)
+        update(home, uid="x", title="y")
+    put(home, "weekly.ics", WEEKLY)
     with pytest.raises(ActionError, match="no occurrence '20260303T080000Z'"):
-        update(house, uid="w", occurrence="20260303T080000Z", title="y")
+        update(home, uid="w", occurrence="20260303T080000Z", title="y")
 
 
 # --- what is coming ---------------------------------------------------------------------------------------------------
 
 
-def coming(house: House, **params: Any) -> dict[str, Any]:
-    return act(house, list_calendar_events(house.settings), **params)
+def coming(home: Home, **params: Any) -> Any:
+    return home.run_action("list_calendar_events", params).result
 
 
-def test_what_is_coming_is_listed_in_order_with_what_repeats_and_what_takes_all_day(house: House) -> None:
-    create(house, key="a", title="Tasting", date="2026-02-12", time="14:00", location="Room 2")
-    create(house, key="b", title="Daily", date="2026-02-09", time="08:00", recurrence="FREQ=DAILY;COUNT=4")
-    create(house, key="c", title="Fair [x](y) <b>", date="2026-02-13")
-    create(house, key="d", title="Later", date="2026-02-16", time="09:00")
-    listed = coming(house, days=5)
+def test_what_is_coming_is_listed_in_order_with_what_repeats_and_what_takes_all_day(home: Home) -> None:
+    create(home, key="a", title="Tasting", date="2026-02-12", time="14:00", location="Room 2")
+    create(home, key="b", title="Daily", date="2026-02-09", time="08:00", recurrence="FREQ=DAILY;COUNT=4")
+    create(home, key="c", title="Fair [x](y) <b>", date="2026-02-13")
+    create(home, key="d", title="Later", date="2026-02-16", time="09:00")
+    listed = coming(home, days=5)
     assert listed["text"].splitlines() == [
         "- Tuesday 2026-02-10, 08:00 to 09:00: Daily",
         "- Wednesday 2026-02-11, 08:00 to 09:00: Daily",
@@ -446,65 +412,59 @@ def test_what_is_coming_is_listed_in_order_with_what_repeats_and_what_takes_all_
     }  # fmt: skip
 
 
-def test_a_list_may_begin_on_another_day_and_a_limit_says_what_is_left_out(house: House) -> None:
+def test_a_list_may_begin_on_another_day_and_a_limit_says_what_is_left_out(home: Home) -> None:
     for number, day in enumerate(("2026-02-16", "2026-02-17", "2026-02-18")):
-        create(house, key=str(number), title=f"No {number}", date=day, time="09:00")
-    listed = coming(house, first_day="2026-02-16", days=2, limit=1)
+        create(home, key=str(number), title=f"No {number}", date=day, time="09:00")
+    listed = coming(home, first_day="2026-02-16", days=2, limit=1)
     assert (listed["count"], listed["text"]) == (2, "- Monday 2026-02-16, 09:00 to 10:00: No 0\n- and 1 more")
-    assert coming(house, days=1)["text"] == "Nothing is in the calendar."
+    assert coming(home, days=1)["text"] == "Nothing is in the calendar."
 
 
-def test_a_calendar_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+def test_a_calendar_that_cannot_be_read_is_not_an_empty_one(at_home: Homes) -> None:
     calendars = {"a": {"folder": "A"}, "gone": {"provider": "caldav", "url": "http://127.0.0.1:9", "user": "u"}}
-    house = House(tmp_path / "vault", {"calendars": calendars})
+    home = at_home(calendars=calendars)
     with pytest.raises(RetryableError, match="the calendar 'gone' could not be looked at"):
-        coming(house)
+        coming(home)
 
 
 # --- free time ---------------------------------------------------------------------------------------------------
 
 
-def test_free_time_is_within_working_hours_and_beside_what_is_there(house: House) -> None:
-    put(house, "a.ics", "UID:a\nSUMMARY:A\nDTSTART;TZID=Europe/Berlin:20260216T093000\nDURATION:PT1H")
-    put(house, "b.ics", "UID:b\nSUMMARY:B\nDTSTART;TZID=Europe/Berlin:20260216T120000\nDURATION:PT5H")
-    put(house, "f.ics", "UID:f\nSUMMARY:Free\nDTSTART;VALUE=DATE:20260216\nTRANSP:TRANSPARENT")
-    assert free(house, duration="1 hour", first_day="2026-02-14", last_day="2026-02-17", limit=4) == [
+def test_free_time_is_within_working_hours_and_beside_what_is_there(home: Home) -> None:
+    put(home, "a.ics", "UID:a\nSUMMARY:A\nDTSTART;TZID=Europe/Berlin:20260216T093000\nDURATION:PT1H")
+    put(home, "b.ics", "UID:b\nSUMMARY:B\nDTSTART;TZID=Europe/Berlin:20260216T120000\nDURATION:PT5H")
+    put(home, "f.ics", "UID:f\nSUMMARY:Free\nDTSTART;VALUE=DATE:20260216\nTRANSP:TRANSPARENT")
+    assert free(home, duration="1 hour", first_day="2026-02-14", last_day="2026-02-17", limit=4) == [
         ("02-16T10:30", "02-16T11:30", 90), ("02-17T09:00", "02-17T10:00", 480), ("02-17T10:00", "02-17T11:00", 420),
         ("02-17T11:00", "02-17T12:00", 360),
     ]  # fmt: skip
 
 
-def test_a_buffer_is_kept_and_days_and_hours_can_be_others(house: House) -> None:
-    put(house, "a.ics", "UID:a\nSUMMARY:A\nDTSTART;TZID=Europe/Berlin:20260214T100000\nDURATION:PT1H")
+def test_a_buffer_is_kept_and_days_and_hours_can_be_others(home: Home) -> None:
+    put(home, "a.ics", "UID:a\nSUMMARY:A\nDTSTART;TZID=Europe/Berlin:20260214T100000\nDURATION:PT1H")
     found = free(
-        house, duration="30m", first_day="2026-02-14", last_day="2026-02-14", buffer="20 minutes",
+        home, duration="30m", first_day="2026-02-14", last_day="2026-02-14", buffer="20 minutes",
         working_hours="09:00-12:00", working_days=["saturday"],
     )  # fmt: skip
     assert found == [("02-14T09:00", "02-14T09:30", 40), ("02-14T11:30", "02-14T12:00", 30)]
 
 
-def test_several_calendars_count_together_and_one_that_cannot_be_read_is_not_free(tmp_path: Path) -> None:
-    tables = {
-        "calendars": {
-            "a": {"folder": "A"},
-            "b": {"folder": "B"},
-            "away": {"provider": "ics_url", "url": "http://127.0.0.1:9/"},
-        }
-    }
-    house = House(tmp_path / "v", tables)
-    create(house, key="1", title="x", date="2026-02-16", time="09:00", duration="4 hours", calendar="a")
-    create(house, key="2", title="y", date="2026-02-16", time="12:00", duration="4 hours", calendar="b")
+def test_several_calendars_count_together_and_one_that_cannot_be_read_is_not_free(at_home: Homes) -> None:
+    away = {"provider": "ics_url", "url": "http://127.0.0.1:9/"}
+    home = at_home(calendars={"a": {"folder": "A"}, "b": {"folder": "B"}, "away": away})
+    create(home, key="1", title="x", date="2026-02-16", time="09:00", duration="4 hours", calendar="a")
+    create(home, key="2", title="y", date="2026-02-16", time="12:00", duration="4 hours", calendar="b")
     asked = {"duration": "1 hour", "first_day": "2026-02-16", "last_day": "2026-02-16"}
-    assert free(house, **asked, calendars=["a", "b"]) == [("02-16T16:00", "02-16T17:00", 60)]
+    assert free(home, **asked, calendars=["a", "b"]) == [("02-16T16:00", "02-16T17:00", 60)]
     with pytest.raises(RetryableError, match="'away' could not be looked at"):
-        free(house, **asked)
+        free(home, **asked)
 
 
-def test_the_past_is_not_proposed(house: House) -> None:
-    house.clock.time = dt.datetime(2026, 2, 16, 10, 7, tzinfo=dt.UTC)
-    assert free(house, duration="1 hour", first_day="2026-02-16", limit=1) == [("02-16T11:15", "02-16T12:15", 345)]
+def test_the_past_is_not_proposed(home: Home) -> None:
+    home.clock.move_to(dt.datetime(2026, 2, 16, 10, 7, tzinfo=dt.UTC))
+    assert free(home, duration="1 hour", first_day="2026-02-16", limit=1) == [("02-16T11:15", "02-16T12:15", 345)]
     with pytest.raises(ActionError, match="is no time to look at"):
-        free(house, duration="1 hour", last_day="2026-02-10")
+        free(home, duration="1 hour", last_day="2026-02-10")
 
 
 @given(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import tomllib
@@ -14,13 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from aie.actions import ActionContext
 from aie_calendar.connect import calendar_connection
 from aie_calendar.settings import CalendarSettings
 from plugins.calendar.tests import feed_server, google_server
 from plugins.calendar.tests.feed_server import Feed
 from plugins.calendar.tests.google_server import FRESH_TOKEN, GoogleCalendar
-from plugins.calendar.tests.house import House
 from plugins.calendar.tests.radicale import PASSWORD, USER, Radicale
+from plugins.calendar.tests.steps import Homes
 from tests.aie_home import AieHome
 
 
@@ -132,10 +132,10 @@ def test_a_vault_with_only_a_folder_needs_no_connection(aie: AieHome) -> None:
 class Desk:
     """A person who agrees in the browser at once."""
 
-    def __init__(self, house: House, answers: dict[str, str]) -> None:
-        self.settings, self.vault, self.timezone = house.settings, house.vault, house.timezone
-        self.credentials, self.log, self.cache_dir, self.paste = house.credentials, house.log, house.cache_dir, False
-        self.now = house.clock.now()
+    def __init__(self, context: ActionContext, answers: dict[str, str]) -> None:
+        for name in ("settings", "vault", "timezone", "credentials", "log", "cache_dir", "now"):
+            setattr(self, name, getattr(context, name))
+        self.paste = False
         self.answers, self.said, self.kept = answers, [], {}
 
     def ask(self, key: str, question: str, *, default: str = "", secret: bool = False, choices: Any = ()) -> str:
@@ -154,26 +154,21 @@ class Desk:
         self.kept = values
 
 
-def test_google_is_asked_for_consent_and_tried(tmp_path: Path) -> None:
-    google = GoogleCalendar()
-    with google_server.serving(google) as url:
-        tables = {
-            "google_api": f"{url}/calendar/v3",
-            "google_token_url": f"{url}/token",
-            "google_authorize_url": f"{url}/auth",
-        }
-        house = House(tmp_path / "vault", tables)
-        desk = Desk(
-            house, {"name": "work", "provider": "google", "client_id": "id-of-mine", "client_secret": "secret-of-mine"}
+def test_google_is_asked_for_consent_and_tried(at_home: Homes) -> None:
+    with google_server.serving(GoogleCalendar()) as url:
+        home = at_home(
+            google_api=f"{url}/calendar/v3", google_token_url=f"{url}/token", google_authorize_url=f"{url}/auth"
         )
-        connection = calendar_connection(CalendarSettings())
-        asyncio.run(connection.connect(desk))
+        client = {"client_id": "id-of-mine", "client_secret": "secret-of-mine"}
+        desk: Any = Desk(home.context("calendar"), {"name": "work", "provider": "google", **client})
+        home.wait_for(calendar_connection(CalendarSettings()).connect(desk))
     assert (desk.page["access_type"], desk.page["prompt"], desk.page["code_challenge_method"]) == (
         "offline",
         "consent",
         "S256",
     )
-    assert json.loads(house.credentials.require("token"))["access_token"] == FRESH_TOKEN
+    credentials = home.credentials("calendar")
+    assert json.loads(credentials.require("token"))["access_token"] == FRESH_TOKEN
     assert desk.kept == {"calendars": {"work": {"provider": "google", "calendar_id": "primary"}}, "calendar": "work"}
-    assert house.credentials.record is not None and house.credentials.record.account == "work: primary"
+    assert credentials.record is not None and credentials.record.account == "work: primary"
     assert desk.said[-2] == "It works: 0 entries in the next 31 days."

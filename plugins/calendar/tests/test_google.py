@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from aie.errors import ActionError, ConfigError, RetryableError
-from aie_calendar.change import cancel_calendar_event, update_calendar_event
-from aie_calendar.create import create_calendar_event, uid_of
+from aie.testing import Home
+from aie_calendar.create import uid_of
 from aie_calendar.google_store import GoogleStore
 from aie_calendar.mirror import Mirror, Said
-from aie_calendar.opening import look_into, open_store
+from aie_calendar.series import Occurrence, Series
 from aie_calendar.store import ChangedMeanwhileError
 from aie_calendar.wording import entry_data
-from plugins.calendar.tests.google_server import (
-    FRESH_TOKEN,
-    GOOD_TOKEN,
-    REFRESH_TOKEN,
-    GoogleCalendar,
-    error,
-    serving,
+from plugins.calendar.tests.google_server import FRESH_TOKEN, REFRESH_TOKEN, GoogleCalendar, error, secrets, serving
+from plugins.calendar.tests.steps import (
+    BERLIN,
+    KEY,
+    MONDAY,
+    Homes,
+    cancel,
+    create,
+    in_store,
+    mirrored,
+    taking_place,
+    update,
 )
-from plugins.calendar.tests.house import MONDAY, House, act
 
-UID = uid_of("run_1/action_0")
+UID = uid_of(KEY)
 MEETING = {"title": "Meeting", "date": "2026-02-16", "time": "14:00", "duration": "1 hour"}
 
 
@@ -46,65 +47,38 @@ def url(google: GoogleCalendar) -> Iterator[str]:
 
 
 @pytest.fixture
-def house(url: str, tmp_path: Path) -> House:
-    return house_at(url, tmp_path)
+def google_home(url: str, at_home: Homes) -> Homes:
+    """Makes a home with a calendar there."""
+
+    def make(expires_in_s: float = 3000, connection: str = "calendar", **more: Any) -> Home:
+        work = {"provider": "google", **more}
+        return at_home(
+            secrets(expires_in_s), connection, calendars={"work": work},
+            google_api=f"{url}/calendar/v3", google_token_url=f"{url}/token",
+        )  # fmt: skip
+
+    return make
 
 
-def house_at(url: str, tmp_path: Path, expires_in_s: float = 3000, connection: str = "calendar", **more: Any) -> House:
-    tables = {
-        "calendars": {"work": {"provider": "google", **more}},
-        "google_api": f"{url}/calendar/v3",
-        "google_token_url": f"{url}/token",
-    }
-    house = House(tmp_path / "vault", tables)
-    token = {
-        "access_token": GOOD_TOKEN, "refresh_token": REFRESH_TOKEN, "token_type": "Bearer",
-        "expires_at": time.time() + expires_in_s, "scope": "https://www.googleapis.com/auth/calendar.events",
-    }  # fmt: skip
-    house.store.of(connection).save({"client_id": "id", "client_secret": "secret", "token": json.dumps(token)})
-    return house
+@pytest.fixture
+def home(google_home: Homes) -> Home:
+    return google_home()
 
 
-def run(house: House, work: Callable[[GoogleStore], Any]) -> Any:
-    async def alone() -> Any:
-        store: Any = open_store(house, "work")
-        try:
-            return await work(store)
-        finally:
-            await store.aclose()
-
-    return asyncio.run(alone())
+def titles(held: Mapping[str, Series]) -> list[str]:
+    return sorted(str(one.face.get("SUMMARY")) for one in held.values())
 
 
-def mirrored(house: House, *steps: Callable[[], object]) -> list[list[str]]:
-    """The titles a mirror holds: at first, and after each step."""
-
-    async def follow() -> list[list[str]]:
-        mirror = Mirror(house, "work", Said(house.log))
-        held = []
-        for step in (lambda: None, *steps):
-            step()
-            house.clock.time += dt.timedelta(hours=2)
-            await mirror.refresh(house.clock.now())
-            held.append(sorted(str(one.face.get("SUMMARY")) for one in mirror.series.values()))
-        await mirror.aclose()
-        return held
-
-    return asyncio.run(follow())
-
-
-def starts(house: House) -> list[str]:
-    found, problems = asyncio.run(look_into(house, ["work"], MONDAY, MONDAY + dt.timedelta(days=60)))
-    assert problems == {}
-    return [f"{one.start:%m-%d %H:%M} {one.title}" for _, one in found]
+def starts(occurrences: Iterable[Occurrence]) -> list[str]:
+    return [f"{one.start:%m-%d %H:%M} {one.title}" for one in occurrences]
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
-def test_an_appointment_is_made_with_an_id_of_ours(house: House, google: GoogleCalendar) -> None:
-    made = act(
-        house, create_calendar_event(house.settings), **MEETING, description="Hello", attendees=["ann@example.com"],
+def test_an_appointment_is_made_with_an_id_of_ours(home: Home, google: GoogleCalendar) -> None:
+    made = create(
+        home, **MEETING, description="Hello", attendees=["ann@example.com"],
         reminders=[15], recurrence="FREQ=WEEKLY;COUNT=3", category="LinkedIn post",
     )  # fmt: skip
     assert (made["uid"], made["path"], made["etag"], made["created"]) == (UID, UID, '"1"', True)
@@ -120,39 +94,34 @@ def test_an_appointment_is_made_with_an_id_of_ours(house: House, google: GoogleC
     }  # fmt: skip
 
 
-def test_a_whole_day_is_sent_as_days(house: House, google: GoogleCalendar) -> None:
-    act(house, create_calendar_event(house.settings), title="x", date="2026-02-16", end="2026-02-17")
+def test_a_whole_day_is_sent_as_days(home: Home, google: GoogleCalendar) -> None:
+    create(home, title="x", date="2026-02-16", end="2026-02-17")
     (_, _, body) = google.asked("POST")[0]
     assert (body["start"], body["end"]) == ({"date": "2026-02-16"}, {"date": "2026-02-18"})
 
 
-def test_a_repeat_is_answered_409_and_makes_no_second_appointment(house: House, google: GoogleCalendar) -> None:
-    create = create_calendar_event(house.settings)
-    first, second = act(house, create, **MEETING), act(house, create, **MEETING)
+def test_a_repeat_is_answered_409_and_makes_no_second_appointment(home: Home, google: GoogleCalendar) -> None:
+    first, second = create(home, **MEETING), create(home, **MEETING)
     assert (second, list(google.events)) == ({**first, "created": False}, [UID])
 
 
-def test_an_answer_that_is_lost_is_worth_another_try_which_makes_no_second(
-    house: House, google: GoogleCalendar
-) -> None:
-    create = create_calendar_event(house.settings)
+def test_an_answer_that_is_lost_is_worth_another_try_which_makes_no_second(home: Home, google: GoogleCalendar) -> None:
     google.lose_answer_of = "POST"
     with pytest.raises(RetryableError, match="Google does not answer"):
-        act(house, create, **MEETING)
-    assert (act(house, create, **MEETING)["created"], list(google.events)) == (False, [UID])
+        create(home, **MEETING)
+    assert (create(home, **MEETING)["created"], list(google.events)) == (False, [UID])
 
 
-def test_what_a_person_deleted_meanwhile_is_not_made_again(house: House, google: GoogleCalendar) -> None:
-    create = create_calendar_event(house.settings)
-    act(house, create, **MEETING)
+def test_what_a_person_deleted_meanwhile_is_not_made_again(home: Home, google: GoogleCalendar) -> None:
+    create(home, **MEETING)
     google.delete(UID)
-    assert act(house, create, **MEETING)["created"] is False
+    assert create(home, **MEETING)["created"] is False
     assert google.events[UID]["status"] == "cancelled"
 
 
-def test_only_what_differs_is_sent_and_answers_of_attendees_stay(house: House, google: GoogleCalendar) -> None:
+def test_only_what_differs_is_sent_and_answers_of_attendees_stay(home: Home, google: GoogleCalendar) -> None:
     google.add("theirs", attendees=[{"email": "ann@example.com", "responseStatus": "accepted"}], location="Room 1")
-    changed = act(house, update_calendar_event(house.settings), uid="theirs", title="New", time="16:00")
+    changed = update(home, uid="theirs", title="New", time="16:00")
     assert (changed["changed"], changed["start"], changed["etag"]) == (True, "2026-02-16T16:00:00+01:00", '"2"')
     ((path, params, body),) = google.asked("PATCH")
     assert (path, params) == ("/calendar/v3/calendars/primary/events/theirs", {"sendUpdates": "none"})
@@ -164,7 +133,7 @@ def test_only_what_differs_is_sent_and_answers_of_attendees_stay(house: House, g
     assert google.events["theirs"]["attendees"] == [{"email": "ann@example.com", "responseStatus": "accepted"}]
 
 
-def test_a_stale_etag_is_refused_by_google(house: House, google: GoogleCalendar) -> None:
+def test_a_stale_etag_is_refused_by_google(home: Home, google: GoogleCalendar) -> None:
     google.add("theirs")
 
     async def work(store: GoogleStore) -> None:
@@ -176,34 +145,26 @@ def test_a_stale_etag_is_refused_by_google(house: House, google: GoogleCalendar)
         with pytest.raises(ChangedMeanwhileError):
             await store.remove(stored)
 
-    run(house, work)
+    in_store(home, "work", work)
     assert google.events["theirs"]["summary"] == "By somebody else"
 
 
-def test_a_version_that_is_not_there_any_more_is_not_changed(house: House, google: GoogleCalendar) -> None:
-    made = act(house, create_calendar_event(house.settings), **MEETING)
+def test_a_version_that_is_not_there_any_more_is_not_changed(home: Home, google: GoogleCalendar) -> None:
+    made = create(home, **MEETING)
     google.add(UID, summary="By somebody else")
     with pytest.raises(ActionError, match="was changed since"):
-        act(house, update_calendar_event(house.settings), uid=UID, title="Mine", etag=made["etag"])
+        update(home, uid=UID, title="Mine", etag=made["etag"])
 
 
-def test_cancelling_twice_is_cancelling_once(house: House, google: GoogleCalendar) -> None:
-    act(house, create_calendar_event(house.settings), **MEETING)
-    cancel = cancel_calendar_event(house.settings)
-    assert [act(house, cancel, uid=UID)["cancelled"] for _ in range(2)] == [True, False]
+def test_cancelling_twice_is_cancelling_once(home: Home, google: GoogleCalendar) -> None:
+    create(home, **MEETING)
+    assert [cancel(home, uid=UID)["cancelled"] for _ in range(2)] == [True, False]
 
 
-def test_one_occurrence_is_changed_and_another_cancelled(house: House, google: GoogleCalendar) -> None:
-    act(house, create_calendar_event(house.settings), **MEETING, recurrence="FREQ=WEEKLY;COUNT=4")
-    act(
-        house,
-        update_calendar_event(house.settings),
-        uid=UID,
-        occurrence="20260223T130000Z",
-        title="Moved",
-        time="10:00",
-    )
-    act(house, cancel_calendar_event(house.settings), uid=UID, occurrence="20260302T130000Z")
+def test_one_occurrence_is_changed_and_another_cancelled(home: Home, google: GoogleCalendar) -> None:
+    create(home, **MEETING, recurrence="FREQ=WEEKLY;COUNT=4")
+    update(home, uid=UID, occurrence="20260223T130000Z", title="Moved", time="10:00")
+    cancel(home, uid=UID, occurrence="20260302T130000Z")
     (moved, _, body), (series, _, rules) = google.asked("PATCH")
     assert (moved.split("/")[-1], body["summary"], body["start"]["dateTime"]) == (
         f"{UID}_20260223T130000Z", "Moved", "2026-02-23T10:00:00+01:00",
@@ -213,28 +174,30 @@ def test_one_occurrence_is_changed_and_another_cancelled(house: House, google: G
     )  # fmt: skip
 
 
-def test_guests_are_told_when_the_settings_say_so(url: str, google: GoogleCalendar, tmp_path: Path) -> None:
-    house = house_at(url, tmp_path, notify_guests="all")
-    act(house, create_calendar_event(house.settings), **MEETING, attendees=["ann@example.com"])
+def test_guests_are_told_when_the_settings_say_so(google_home: Homes, google: GoogleCalendar) -> None:
+    home = google_home(notify_guests="all")
+    create(home, **MEETING, attendees=["ann@example.com"])
     assert google.asked("POST")[0][1] == {"sendUpdates": "all"}
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def test_what_comes_changes_and_goes_is_followed_by_sync_token(house: House, google: GoogleCalendar) -> None:
+def test_what_comes_changes_and_goes_is_followed_by_sync_token(home: Home, google: GoogleCalendar) -> None:
     google.add("aaaaa")
     assert mirrored(
-        house,
+        home,
+        "work",
         lambda: google.add("bbbbb"),
         lambda: google.add("aaaaa", summary="renamed"),
         lambda: google.delete("bbbbb"),
         lambda: None,
+        shown=titles,
     ) == [["aaaaa"], ["aaaaa", "bbbbb"], ["bbbbb", "renamed"], ["renamed"], ["renamed"]]
     assert [params.get("syncToken") for _, params, _ in google.asked("GET")] == [None, "1", "2", "3", "4"]
 
 
-def test_a_forgotten_sync_token_loses_and_repeats_nothing(house: House, google: GoogleCalendar) -> None:
+def test_a_forgotten_sync_token_loses_and_repeats_nothing(home: Home, google: GoogleCalendar) -> None:
     google.add("aaaaa")
     google.add("bbbbb")
 
@@ -243,10 +206,14 @@ def test_a_forgotten_sync_token_loses_and_repeats_nothing(house: House, google: 
         google.add("ccccc")
         google.floor = len(google.log)
 
-    assert mirrored(house, meanwhile, lambda: None) == [["aaaaa", "bbbbb"], ["bbbbb", "ccccc"], ["bbbbb", "ccccc"]]
+    assert mirrored(home, "work", meanwhile, lambda: None) == [
+        ["aaaaa", "bbbbb"],
+        ["bbbbb", "ccccc"],
+        ["bbbbb", "ccccc"],
+    ]
 
 
-def test_all_pages_are_read_at_first_and_later(house: House, google: GoogleCalendar) -> None:
+def test_all_pages_are_read_at_first_and_later(home: Home, google: GoogleCalendar) -> None:
     google.page_size = 3
     for number in range(10):
         google.add(f"event{number}")
@@ -255,53 +222,51 @@ def test_all_pages_are_read_at_first_and_later(house: House, google: GoogleCalen
         for number in range(10, 17):
             google.add(f"event{number}")
 
-    first, second = mirrored(house, more)
+    first, second = mirrored(home, "work", more)
     assert (len(first), len(second)) == (10, 17)
 
 
-def test_moved_and_cancelled_occurrences_come_with_their_series(house: House, google: GoogleCalendar) -> None:
+def test_moved_and_cancelled_occurrences_come_with_their_series(home: Home, google: GoogleCalendar) -> None:
     google.add("weekly", recurrence=["RRULE:FREQ=WEEKLY;COUNT=4"])
 
     def at(day: int, hour: int, month: int = 2) -> dict[str, str]:
         return {"dateTime": f"2026-{month:02}-{day:02}T{hour:02}:00:00+01:00", "timeZone": "Europe/Berlin"}
 
-    async def follow() -> list[list[str]]:
-        mirror = Mirror(house, "work", Said(house.log))
-        held = []
-        for step in range(3):
-            if step == 1:
-                original = {"recurringEventId": "weekly", "originalStartTime": at(23, 14)}
-                google.add("weekly_20260223T130000Z", **original, start=at(24, 10), end=at(24, 11), summary="moved")
-            if step == 2:
-                original = {"recurringEventId": "weekly", "originalStartTime": at(2, 14, month=3)}
-                google.put({"id": "weekly_20260302T130000Z", "status": "cancelled", **original})
-            house.clock.time += dt.timedelta(minutes=5)
-            await mirror.refresh(house.clock.now())
-            found = mirror.series["weekly"].occurrences(MONDAY, MONDAY + dt.timedelta(days=60), house.timezone)
-            held.append([f"{one.start:%m-%d %H:%M} {one.title}" for one in found])
-        await mirror.aclose()
-        return held
+    original = {"recurringEventId": "weekly"}
+
+    def move() -> None:
+        google.add(
+            "weekly_20260223T130000Z", **original, originalStartTime=at(23, 14), start=at(24, 10), end=at(24, 11),
+            summary="moved",
+        )  # fmt: skip
+
+    def cancel_one() -> None:
+        start = at(2, 14, month=3)
+        google.put({"id": "weekly_20260302T130000Z", "status": "cancelled", **original, "originalStartTime": start})
+
+    def shown(held: Mapping[str, Series]) -> list[str]:
+        return starts(held["weekly"].occurrences(MONDAY, MONDAY + dt.timedelta(days=60), BERLIN))
 
     plain = ["02-16 13:00 weekly", "02-23 13:00 weekly", "03-02 13:00 weekly", "03-09 13:00 weekly"]
-    assert asyncio.run(follow()) == [
+    assert mirrored(home, "work", move, cancel_one, shown=shown) == [
         plain, [plain[0], "02-24 09:00 moved", *plain[2:]], [plain[0], "02-24 09:00 moved", plain[3]],
     ]  # fmt: skip
 
 
-def test_a_time_is_looked_at_without_reading_the_whole_calendar(house: House, google: GoogleCalendar) -> None:
+def test_a_time_is_looked_at_without_reading_the_whole_calendar(home: Home, google: GoogleCalendar) -> None:
     google.add("inside")
     google.add("allday", start={"date": "2026-02-17"}, end={"date": "2026-02-18"})
     google.add("outside", start={"date": "2026-09-01"}, end={"date": "2026-09-02"})
     google.add("office", eventType="workingLocation")
-    assert starts(house) == ["02-16 13:00 inside", "02-16 23:00 allday"]
+    assert starts(taking_place(home, "work")) == ["02-16 13:00 inside", "02-16 23:00 allday"]
     ((_, params, _),) = google.asked("GET")
     assert (params["singleEvents"], params["timeMin"][:10]) == ("true", "2026-02-09")
 
 
-def test_the_category_is_read_back(house: House, google: GoogleCalendar) -> None:
-    act(house, create_calendar_event(house.settings), **MEETING, category="LinkedIn post")
-    found, _ = asyncio.run(look_into(house, ["work"], MONDAY, MONDAY + dt.timedelta(days=60)))
-    assert entry_data("work", found[0][1], house.timezone)["event_type"] == "linkedin_post"
+def test_the_category_is_read_back(home: Home, google: GoogleCalendar) -> None:
+    create(home, **MEETING, category="LinkedIn post")
+    (one,) = taking_place(home, "work")
+    assert entry_data("work", one, BERLIN)["event_type"] == "linkedin_post"
 
 
 # --- trouble -----------------------------------------------------------------------------------------------------
@@ -324,51 +289,52 @@ QUOTA = "Calendar usage limits exceeded."
         (error(400, "badRequest", "Bad Request"), ActionError, "400: Bad Request", None),
     ],
 )  # fmt: skip
-def test_what_google_refuses_is_classed_by_who_must_act(house, google, failure, kind, says, after_s) -> None:
+def test_what_google_refuses_is_classed_by_who_must_act(home, google, failure, kind, says, after_s) -> None:
     google.failures.append(failure)
     with pytest.raises(kind, match=says) as failed:
-        act(house, create_calendar_event(house.settings), **MEETING)
+        create(home, **MEETING)
     assert (type(failed.value), getattr(failed.value, "retry_after_s", None)) == (kind, after_s)
     assert google.events == {}
 
 
-def test_a_rate_limit_makes_the_mirror_wait_and_keeps_what_it_knows(house: House, google: GoogleCalendar) -> None:
+def test_a_rate_limit_makes_the_mirror_wait_and_keeps_what_it_knows(home: Home, google: GoogleCalendar) -> None:
     google.add("aaaaa")
+    context = home.context("calendar")
 
     async def follow() -> tuple[list[str], int]:
-        mirror = Mirror(house, "work", Said(house.log))
-        await mirror.refresh(house.clock.now())
+        mirror = Mirror(context, "work", Said(context.log))
+        await mirror.refresh(home.clock.now())
         google.failures.append(error(429, "rateLimitExceeded", "Too many", **{"Retry-After": "600"}))
         for _ in range(8):
-            house.clock.time += dt.timedelta(seconds=70)
-            await mirror.refresh(house.clock.now())
+            home.clock.move(seconds=70)
+            await mirror.refresh(home.clock.now())
         await mirror.aclose()
         return list(mirror.series), len(google.asked("GET"))
 
-    assert asyncio.run(follow()) == (["aaaaa"], 2)
+    assert home.wait_for(follow()) == (["aaaaa"], 2)
 
 
-def test_an_old_token_is_renewed_and_stored(url: str, google: GoogleCalendar, tmp_path: Path) -> None:
-    house = house_at(url, tmp_path, expires_in_s=-10)
-    act(house, create_calendar_event(house.settings), **MEETING)
-    stored = json.loads(house.credentials.require("token"))
+def test_an_old_token_is_renewed_and_stored(google_home: Homes, google: GoogleCalendar) -> None:
+    home = google_home(expires_in_s=-10)
+    create(home, **MEETING)
+    stored = json.loads(home.credentials("calendar").require("token"))
     assert (stored["access_token"], stored["refresh_token"]) == (FRESH_TOKEN, REFRESH_TOKEN)
 
 
-def test_access_that_was_withdrawn_is_told_in_words(url: str, google: GoogleCalendar, tmp_path: Path) -> None:
-    house = house_at(url, tmp_path, expires_in_s=-10)
+def test_access_that_was_withdrawn_is_told_in_words(google_home: Homes, google: GoogleCalendar) -> None:
+    home = google_home(expires_in_s=-10)
     google.revoked = True
     with pytest.raises(ConfigError, match="invalid_grant: Token has been expired or revoked"):
-        act(house, create_calendar_event(house.settings), **MEETING)
+        create(home, **MEETING)
 
 
-def test_access_another_plugin_got_is_used(url: str, google: GoogleCalendar, tmp_path: Path) -> None:
-    house = house_at(url, tmp_path, connection="google")
-    assert act(house, create_calendar_event(house.settings), **MEETING)["created"] is True
+def test_access_another_plugin_got_is_used(google_home: Homes, google: GoogleCalendar) -> None:
+    home = google_home(connection="google")
+    assert create(home, **MEETING)["created"] is True
 
 
-def test_without_access_the_next_step_is_named(url: str, tmp_path: Path) -> None:
-    house = house_at(url, tmp_path, connection="gmail")
+def test_without_access_the_next_step_is_named(google_home: Homes) -> None:
+    home = google_home(connection="gmail")
     with pytest.raises(ConfigError, match="has no access yet") as failed:
-        act(house, create_calendar_event(house.settings), **MEETING)
+        create(home, **MEETING)
     assert failed.value.hint == "aie connect calendar --set name=work --set provider=google"

@@ -19,7 +19,7 @@ from aie_calendar.create import CreateCalendarEvent
 from aie_calendar.reading import read
 from aie_calendar.settings import CalendarSettings, OneCalendar
 from aie_calendar.wording import entry_data
-from plugins.calendar.tests.house import BERLIN
+from plugins.calendar.tests.steps import BERLIN
 from tests.aie_home import AieHome, until
 from tests.plugin_dists import write_dist
 

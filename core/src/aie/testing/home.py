@@ -6,23 +6,25 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from aie import machine
 from aie.actions import ActionContext, LookUp, Outcome
+from aie.config import Config
 from aie.credentials import Credentials, CredentialStore
 from aie.errors import NotFoundError
 from aie.events import Event
 from aie.plain import Json
-from aie.plugins import BoundHandler
+from aie.plugins import BoundHandler, Registry
 from aie.templates import TemplateCompiler
 from aie.testing.attempts import Attempt, attempt
 from aie.testing.background import Background
 from aie.testing.clock import MONDAY, FakeClock
 from aie.testing.runs import NOTHING, RunView, Works, as_event
 from aie.testing.scratch import ENVIRONMENT, Plugins, given_objects, load, names_of, write_settings
-from aie.testing.watching import Kept, Span, Watch, Watched, watch
+from aie.testing.watching import Kept, Meanwhile, Span, Watch, Watched, watch
 from aie.workflow import parse_workflow
 
 T = TypeVar("T")
@@ -48,8 +50,8 @@ class Home:
         now: datetime = MONDAY,
         timezone: str = "Europe/Berlin",
     ) -> None:
-        self.vault = write_settings(folder, plugins, settings, timezone).resolve()
-        self.config, self.registry = load(self.vault, plugins)
+        self._load = partial(_load, folder, plugins, timezone)
+        self.vault, self.config, self.registry = self._load(settings)
         self.clock = FakeClock(now, by_hand=True)
         self.names = names_of(plugins)
         self._extra = given_objects(plugins)
@@ -75,6 +77,11 @@ class Home:
                 self._background.wait_for(works.close())
         finally:
             self._background.close()
+
+    def restart(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Begin again with these settings, as aie does. What is stored stays, and how far each source has come."""
+        self.close()
+        self.vault, self.config, self.registry = self._load(settings)
 
     def credentials(self, plugin: str) -> Credentials:
         """The plugin's connection: read what it stored, or store what it should find."""
@@ -145,20 +152,22 @@ class Home:
         *,
         cursor: Json = None,
         span: timedelta = timedelta(0),
+        meanwhile: Meanwhile = NOTHING,
         until: Callable[[list[Event]], object] | None = None,
         within_s: float = 30.0,
     ) -> list[Event]:
         """Let a source work until it has nothing more to do right now, and give the events that were new.
 
         That is when it goes to sleep on its clock; with a ``span`` the clock moves on and sleeps within it are seen
-        through. A source that never sleeps, because it waits for the service to speak, is stopped by ``until``, which
-        is asked after each emit. The cursor, and which events were told, are kept from one call to the next; ``cursor``
-        is one to go on from instead, such as an earlier version left. Raises what the source raises, and TimeoutError
-        after ``within_s`` real seconds.
+        through, and ``meanwhile`` has what happens after so long a time: the service goes away, say, and comes back. A
+        source that never sleeps, because it waits for the service to speak, is stopped by ``until``, which is asked
+        after each emit. The cursor, and which events were told, are kept from one call to the next; ``cursor`` is one
+        to go on from instead, such as an earlier version left. Raises what the source raises, and TimeoutError after
+        ``within_s`` real seconds.
         """
         if cursor is not None:
             self._kept.setdefault(name, Kept()).cursor = cursor
-        found = self.watch(name, span=span, until=until, within_s=within_s)
+        found = self.watch(name, span=span, meanwhile=meanwhile, until=until, within_s=within_s)
         if found.overdue:
             raise TimeoutError(
                 f"{name} was still at work after {within_s:g} s, with {len(found.events)} new events: "
@@ -171,19 +180,25 @@ class Home:
         name: str,
         *,
         span: timedelta = timedelta(0),
+        meanwhile: Meanwhile = NOTHING,
         until: Callable[[list[Event]], object] | None = None,
         within_s: float = 30.0,
     ) -> Watched:
         """The same with how it ended, also when its time was over."""
-        return self.wait_for(self._watch(name, span, until, within_s))
+        return self.wait_for(self._watch(name, span, meanwhile, until, within_s))
 
     async def _watch(
-        self, name: str, span: timedelta, until: Callable[[list[Event]], object] | None, within_s: float
+        self,
+        name: str,
+        span: timedelta,
+        meanwhile: Meanwhile,
+        until: Callable[[list[Event]], object] | None,
+        within_s: float,
     ) -> Watched:
         offers = {offer.item.name: offer for offer in self.registry.sources()}
         if name not in offers:
             raise NotFoundError(f"no source is named {name!r}", where=name, hint=f"there are: {', '.join(offers)}")
-        offer, clock = offers[name], Span(self.clock, span)
+        offer, clock = offers[name], Span(self.clock, span, meanwhile)
         context = Watch(
             source=offer.item, kept=self._kept.setdefault(name, Kept()), settings=offer.settings, vault=self.vault,
             timezone=self.config.timezone, clock=clock, credentials=self.credentials(offer.plugin),
@@ -268,6 +283,13 @@ class Home:
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine returns, run where the plugins' code runs."""
         return self._background.wait_for(work)
+
+
+def _load(
+    folder: Path, plugins: Plugins, timezone: str, settings: Mapping[str, Mapping[str, Any]]
+) -> tuple[Path, Config, Registry]:
+    vault = write_settings(folder, plugins, settings, timezone).resolve()
+    return vault, *load(vault, plugins)
 
 
 async def _awaited(work: Awaitable[T]) -> T:

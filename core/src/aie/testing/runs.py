@@ -157,4 +157,4 @@ def _not_started(workflow: Workflow, found: EventResult) -> RunView:
     return RunView(workflow.workflow_id, NOT_STARTED, reason=skipped.get(workflow.workflow_id, usual))
 
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[Any, Any] = MappingProxyType({})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from logging import Logger
@@ -19,6 +19,8 @@ from aie.sources import EventSource, ScheduledWorkflow
 from aie.testing.clock import FakeClock
 
 END_WITHIN_S = 1.0  # for a source that was cancelled
+
+Meanwhile = Mapping[timedelta, Callable[[], object]]
 
 
 @dataclass
@@ -74,11 +76,15 @@ class Watch:
 
 
 class Span:
-    """The clock of a source that is watched for a time: sleeps within it are seen through, one beyond it is the end."""
+    """The clock of a source that is watched for a time: sleeps within it are seen through, one beyond it is the end.
 
-    def __init__(self, clock: FakeClock, span: timedelta) -> None:
+    What happens ``meanwhile`` is done when the clock comes by, in the middle of a sleep.
+    """
+
+    def __init__(self, clock: FakeClock, span: timedelta, meanwhile: Meanwhile) -> None:
         self._clock = clock
         self._end = clock.now() + span
+        self._coming = {clock.now() + after: meanwhile[after] for after in sorted(meanwhile)}
         self.over = asyncio.Event()
 
     def now(self) -> datetime:
@@ -86,6 +92,9 @@ class Span:
 
     async def sleep(self, seconds: float) -> None:
         due = self.now() + timedelta(seconds=seconds)
+        for moment in [moment for moment in self._coming if moment <= min(due, self._end)]:
+            self._clock.move_to(moment)
+            self._coming.pop(moment)()
         if due > self._end:
             self._clock.move_to(self._end)
             self.over.set()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from typing import NoReturn
 
@@ -16,6 +18,10 @@ from aie_calendar.store import Draft, Pulled, Stored
 TIMEOUT_S = 20.0
 WHOLE_S = 120.0  # for all of a feed, however slowly it drips
 HREF = "feed"
+
+_asking = ContextVar("a feed is asked for", default=False)
+# httpx2 logs each address it asks, and those it is sent on to; here that may be a secret.
+logging.getLogger("httpx2").addFilter(lambda record: not _asking.get())
 
 
 class IcsUrl:
@@ -59,20 +65,23 @@ class IcsUrl:
 
     async def _get(self, ask: Mapping[str, str]) -> Stored | None:
         """The feed; None when it has not changed since the answer that ``ask`` is from."""
+        asking = _asking.set(True)
         try:
             async with asyncio.timeout(WHOLE_S), self._client.stream("GET", self._address, headers=ask) as answer:
                 if answer.status_code == httpx2.codes.NOT_MODIFIED:
                     return None
                 self._check(answer)
                 data = await self._body(answer)
-        except (httpx2.TransportError, httpx2.TooManyRedirects, httpx2.DecodingError, TimeoutError) as error:
-            raise RetryableError(
-                f"the feed of {self._name!r} does not answer: {type(error).__name__}", where=self._name
-            ) from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             raise ConfigError(
                 f"the address of {self._name!r} is none", where=self._name, hint="aie connect calendar asks for it anew"
             ) from None
+        except (httpx2.TransportError, httpx2.TooManyRedirects, httpx2.DecodingError, TimeoutError) as error:
+            raise RetryableError(
+                f"the feed of {self._name!r} does not answer: {type(error).__name__}", where=self._name
+            ) from None
+        finally:
+            _asking.reset(asking)
         names = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
         self._validators = {ours: answer.headers[name] for name, ours in names.items() if name in answer.headers}
         return Stored(HREF, hashlib.sha256(data).hexdigest(), data)

@@ -32,12 +32,12 @@ def open_store(house: House, name: str) -> Store:
     if calendar.provider == "ics":
         return IcsFolder(house.vault, calendar.folder, calendar.max_bytes)
     if calendar.provider == "ics_url":
-        address = _secret(house, name, "address", calendar) or calendar.url
+        address = _secret(house, name, "address") or calendar.url
         if not address:
             raise _not_connected(name, "address")
         return IcsUrl(name, address, calendar.max_bytes)
     if calendar.provider == "caldav":
-        password = _secret(house, name, "password", calendar)
+        password = _secret(house, name, "password")
         if not password:
             raise _not_connected(name, "password")
         return _caldav(name, calendar, password)
@@ -103,16 +103,8 @@ def _expanded(house: House, name: str, objects: Iterable[Stored], start: datetim
     return Expansion(house.timezone).between(series.values(), start, end)[0]
 
 
-def _secret(house: House, name: str, what: str, calendar: OneCalendar) -> str | None:
-    credentials = house.credentials.of(CONNECTION)
-    found = credentials.get(secret_key(name, what))
-    if found is None and getattr(calendar, what) is not None:
-        raise ConfigError(
-            f"the {what} of the calendar {name!r} stands in aie.toml, and the vault is no place for secrets",
-            where=f"[plugins.calendar.calendars.{name}] {what}",
-            hint=f"take it out, then: aie connect {CONNECTION}",
-        )
-    return found
+def _secret(house: House, name: str, what: str) -> str | None:
+    return house.credentials.of(CONNECTION).get(secret_key(name, what))
 
 
 def _not_connected(name: str, what: str) -> ConfigError:
