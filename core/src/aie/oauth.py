@@ -103,14 +103,15 @@ def token_client(
         service,
         credentials.require("client_id"),
         credentials.get("client_secret") or "",
-        token=_stored_token(credentials, key),
+        token=stored_token(credentials, key),
         update_token=keep,
         token_endpoint=service.token_url,
         **options,
     )
 
 
-def _stored_token(credentials: Credentials, key: str) -> dict[str, Any]:
+def stored_token(credentials: Credentials, key: str = "token") -> dict[str, Any]:
+    """The token under ``key``. Raises ConfigError where there is none, or none that can be read."""
     try:
         token = json.loads(credentials.require(key))
     except ValueError:

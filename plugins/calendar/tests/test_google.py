@@ -338,3 +338,14 @@ def test_without_access_the_next_step_is_named(google_home: Homes) -> None:
     with pytest.raises(ConfigError, match="has no access yet") as failed:
         create(home, **MEETING)
     assert failed.value.hint == "aie connect calendar --set name=work --set provider=google"
+
+
+def test_a_token_that_cannot_be_read_says_to_connect_anew(home: Home) -> None:
+    home.credentials("calendar").save({"token": "no token"})
+    with pytest.raises(ConfigError) as caught:
+        create(home, **MEETING)
+    assert caught.value.as_dict() == {
+        "error": "the token of calendar cannot be read",
+        "where": "calendar",
+        "hint": "connect anew: aie connect calendar",
+    }

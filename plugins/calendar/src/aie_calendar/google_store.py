@@ -17,7 +17,7 @@ from authlib.integrations.base_client import OAuthError
 
 from aie.credentials import Credentials
 from aie.errors import ActionError, ConfigError, RetryableError
-from aie.oauth import OAuthService, refused, token_client
+from aie.oauth import OAuthService, refused, stored_token, token_client
 from aie_calendar.google_events import NO_APPOINTMENTS, body_of, object_of
 from aie_calendar.house import House
 from aie_calendar.reading import entries
@@ -54,8 +54,9 @@ def google_service(settings: CalendarSettings) -> OAuthService:
 def google_credentials(own: Credentials) -> Credentials | None:
     """The credentials with a token for calendars: the calendar's own, or else those that plugins share."""
     for credentials in (own, own.of(SHARED)):
-        token = credentials.get("token")
-        if token and "/auth/calendar" in str(json.loads(token).get("scope", "/auth/calendar")):
+        if credentials.get("token") and "/auth/calendar" in str(
+            stored_token(credentials).get("scope", "/auth/calendar")
+        ):
             return credentials
     return None
 
