@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import apsw
 import pytest
 
 from aie.cli import watchdog
@@ -215,7 +216,7 @@ def test_with_nohup_it_works_on_when_the_terminal_is_closed(aie: AieHome) -> Non
 
 def test_one_that_was_stopped_and_continued_answers_what_came_meanwhile(aie: AieHome) -> None:
     with aie.started() as running:
-        running.process.send_signal(signal.SIGSTOP)
+        until(lambda: _stopped_between_two_writes(aie, running), "a moment at which it writes nothing")
         emit = subprocess.Popen([*aie.command, "emit", "file_added", "--json"], cwd=aie.vault, env=aie.env,
                                 stdout=subprocess.PIPE, encoding="utf-8")  # fmt: skip
         until(lambda: _requests(aie), "the event to be handed over")
@@ -224,6 +225,20 @@ def test_one_that_was_stopped_and_continued_answers_what_came_meanwhile(aie: Aie
         out, _ = emit.communicate(timeout=DEADLINE_S)
         assert '"status": "succeeded"' in out
         assert running.stop()[0] == 0
+
+
+def _stopped_between_two_writes(aie: AieHome, running: Started) -> bool:
+    """Whether others can write now that it stands still; if not, it goes on."""
+    running.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, running.process.pid, os.WSTOPPED)
+    with contextlib.closing(apsw.Connection(str(aie.state / "journal.db"))) as journal:
+        try:
+            journal.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            running.process.send_signal(signal.SIGCONT)
+            return False
+        journal.execute("ROLLBACK")
+        return True
 
 
 def _requests(aie: AieHome) -> int:
