@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from aie.testing import Home
@@ -18,6 +19,9 @@ if str(WORKSPACE) not in sys.path:
     sys.path.insert(0, str(WORKSPACE))  # for `from tests.aie_home import …` and `from plugins.calendar.tests.…`
 
 from plugins.calendar.tests.radicale import Radicale  # noqa: E402 - after the path
+
+hypothesis.settings.register_profile("aie", deadline=None)
+hypothesis.settings.load_profile("aie")
 
 
 @pytest.fixture
