@@ -303,6 +303,26 @@ def test_an_ordinary_path_is_taken(tmp_path, files, path):
     assert tree(tmp_path) == {path: b"x"}
 
 
+NOT_EVERYWHERE = ("a./b.md", "a.md ", " a.md", "CON", "Notes/nul.md", "com1.txt", "AUX .md", "a.md:stream", "what?.md")
+
+
+@posix
+@pytest.mark.parametrize("path", NOT_EVERYWHERE)
+def test_a_file_that_is_there_may_have_a_name_that_some_systems_cannot_have(tmp_path, files, path):
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_bytes(b"x")
+
+    with files.folder_of(tmp_path, path, create=False) as (folder, name), folder.open(name) as file:
+        assert (file.read(), inside(tmp_path, path, there=True)) == (b"x", tmp_path / path)
+
+
+@pytest.mark.parametrize("path", [path for path in BAD if path not in NOT_EVERYWHERE])
+def test_a_path_trick_leads_to_no_file_that_is_there(tmp_path, files, path):
+    with pytest.raises(ParameterError) as refused, files.folder_of(tmp_path, path, create=False):
+        pass
+    assert BAD[path] in str(refused.value)
+
+
 def test_a_path_is_nfc_normalised(tmp_path):
     assert inside(tmp_path, "Cafe\u0301.md") == tmp_path / "Caf\u00e9.md"
 

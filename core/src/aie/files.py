@@ -278,9 +278,12 @@ class Files:
     def folder_of(
         self, root: Path, relative: str, *, create: bool = True, protected: Collection[str] = PROTECTED
     ) -> Iterator[tuple[Folder, str]]:
-        """The open folder a path below ``root`` lies in, and the path's last name."""
-        inside(root, relative, protected=protected)
-        *parents, name = path_parts(relative)
+        """The open folder a path below ``root`` lies in, and the path's last name.
+
+        Without ``create`` it is the path of a file that is there, and may have any name that a person gave it.
+        """
+        inside(root, relative, protected=protected, there=not create)
+        *parents, name = path_parts(relative, there=not create)
         with self.folder(root, *parents, create=create) as folder:
             yield folder, name
 

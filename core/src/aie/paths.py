@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Collection
@@ -34,10 +35,13 @@ _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 1024
 
 
-def path_parts(relative: str, *, protected: Collection[str] = ()) -> tuple[str, ...]:
+def path_parts(relative: str, *, protected: Collection[str] = (), there: bool = False) -> tuple[str, ...]:
     """The names in a path, NFC-normalised; ParameterError for anything but a plain path below some folder, and outside
     everything protected.
+
+    With ``there`` it is the path of a file that a person made, whose name need not be legal on every system.
     """
+    portable = not there or os.name == "nt"  # where such names cannot be, and a colon means something else
     path = unicodedata.normalize("NFC", relative)
     if not path:
         raise wrong_path(path, "is empty")
@@ -49,7 +53,7 @@ def path_parts(relative: str, *, protected: Collection[str] = ()) -> tuple[str, 
         raise wrong_path(path, "has a backslash in it")
     parts = tuple(path.split("/"))
     for part in parts:
-        problem = _name_problem(part)
+        problem = _name_problem(part) or (_not_portable(part) if portable else "")
         if problem:
             raise wrong_path(path, problem)
     if len(path.encode()) > _MAX_PATH_BYTES:
@@ -58,13 +62,13 @@ def path_parts(relative: str, *, protected: Collection[str] = ()) -> tuple[str, 
     return parts
 
 
-def inside(root: Path, relative: str, *, protected: Collection[str] = PROTECTED) -> Path:
+def inside(root: Path, relative: str, *, protected: Collection[str] = PROTECTED, there: bool = False) -> Path:
     """``root / relative``, once it is sure to lie in ``root`` and outside everything protected.
 
     Follows links to see where they lead: one that leaves the root is refused, one that stays within it is not. A link
     put there afterwards is what :meth:`aie.files.Files.write_inside` and its siblings are safe from, and this is not.
     """
-    parts = path_parts(relative, protected=protected)
+    parts = path_parts(relative, protected=protected, there=there)
     path = root.joinpath(*parts)
     try:
         home, target = root.resolve(), path.resolve()
@@ -113,16 +117,23 @@ def _name_problem(name: str) -> str:
     found = next((char for char in name if not _prints(char)), None)
     if found is not None:
         return f"has the invisible character {found!r} in it"
+    problems = {
+        f"has the hidden name {name!r} in it": name.startswith("."),
+        f"has the short name {name!r} in it": bool(_SHORT_NAME.fullmatch(name)),
+        f"has a name of more than {_MAX_NAME_BYTES} bytes in it": len(name.encode()) > _MAX_NAME_BYTES,
+    }
+    return next((problem for problem, found in problems.items() if found), "")
+
+
+def _not_portable(name: str) -> str:
+    """Why some system could not have a file of this name; empty when all can."""
     found = next((char for char in name if char in _ILLEGAL), None)
     if found is not None:
         return f"has the character {found!r} in it"
     problems = {
-        f"has the hidden name {name!r} in it": name.startswith("."),
         f"has a name ending in a dot or blank in it, {name!r}": name.endswith((".", " ")),
         f"has a name starting with a blank in it, {name!r}": name.startswith(" "),
         f"has the device name {name!r} in it": bool(_DEVICE.match(name)),
-        f"has the short name {name!r} in it": bool(_SHORT_NAME.fullmatch(name)),
-        f"has a name of more than {_MAX_NAME_BYTES} bytes in it": len(name.encode()) > _MAX_NAME_BYTES,
     }
     return next((problem for problem, found in problems.items() if found), "")
 

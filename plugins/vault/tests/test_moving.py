@@ -19,6 +19,7 @@ from aie_vault.moves import Moves
 from aie_vault.moving import MoveFile, move_file
 from aie_vault.settings import VaultSettings
 
+posix = pytest.mark.skipif(os.name != "posix", reason="such names are there on POSIX only")
 OFFER = {"path": "Inbox/offer.pdf", "folder": "Archive/2026"}
 MOVED = {"path": "Archive/2026/offer.pdf"}
 
@@ -150,6 +151,27 @@ def test_a_file_behind_a_link_is_not_moved(home: Home, tmp_path: Path) -> None:
         "private",
         "an offer",
     )
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "becomes"),
+    [
+        ("Re: offer.pdf", "Re offer.pdf"),
+        ('the "new" offer?.pdf', "the new offer.pdf"),
+        (" offer .pdf", "offer.pdf"),
+        ("aux.pdf", "aux_.pdf"),
+        ("offer.p|f", "offer.p f"),
+        ("::", "untitled"),
+    ],
+)
+def test_a_name_that_some_systems_cannot_have_is_taken_and_made_one_that_all_can(
+    home: Home, name: str, becomes: str
+) -> None:
+    put(home, f"Inbox/{name}", "a letter")
+
+    assert move(home, path=f"Inbox/{name}", folder="Archive") == {"path": f"Archive/{becomes}"}
+    assert files(home) == {f"Archive/{becomes}": "a letter", "Inbox/offer.pdf": "an offer"}
 
 
 def test_a_name_is_found_in_whichever_form_its_accents_were_written(home: Home) -> None:

@@ -21,7 +21,7 @@ async def read_receipt(vault: Path, path: str) -> bytes:
 
 async def attach(session: Session, expense_id: int, path: str, content: bytes) -> None:
     """Attach the file to the expense, unless a file of that name is there already."""
-    name = path_parts(path)[-1]
+    name = path_parts(path, there=True)[-1]
     there = [["res_model", "=", "hr.expense"], ["res_id", "=", expense_id], ["name", "=", name]]
     if not await session.search_read("ir.attachment", there, ["name"], limit=1):
         values = {

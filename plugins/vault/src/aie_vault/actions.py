@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -17,14 +18,15 @@ from aie.touches import Touches
 from aie_vault.settings import VaultSettings
 
 
-def _path(text: str) -> str:
+def _path(text: str, *, there: bool = False) -> str:
     try:
-        return "/".join(path_parts(text, protected=PROTECTED))
+        return "/".join(path_parts(text, protected=PROTECTED, there=there))
     except ParameterError as error:
         raise ValueError(f"{error}; {error.hint}") from None
 
 
 VaultPath = Annotated[str, AfterValidator(_path)]
+PathOfFile = Annotated[str, AfterValidator(partial(_path, there=True))]
 
 
 class CreateFile(BaseModel):

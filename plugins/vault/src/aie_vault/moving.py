@@ -14,11 +14,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aie.actions import ActionContext, ActionHandler, Effect, LookUp
-from aie.errors import ActionError, RetryableError
+from aie.errors import ActionError, ParameterError, RetryableError
 from aie.files import Files, Folder, advice
+from aie.paths import path_parts, safe_name
 from aie.plain import Json
 from aie.touches import Touches
-from aie_vault.actions import VaultPath, of_this_title
+from aie_vault.actions import PathOfFile, VaultPath, of_this_title
 from aie_vault.moves import MOVES, Moves
 from aie_vault.settings import VaultSettings
 
@@ -34,13 +35,13 @@ class MoveFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
-    path: VaultPath = Field(description="the file, below the vault", examples=["Inbox/offer.pdf"])
+    path: PathOfFile = Field(description="the file, below the vault", examples=["Inbox/offer.pdf"])
     folder: VaultPath = Field(
         description="where it goes, below the vault; missing folders are made", examples=["Archive/2026-02"]
     )
     name: Annotated[VaultPath, AfterValidator(_one_name)] | None = Field(
         default=None,
-        description="its new name with the extension; without one it keeps its name",
+        description="its new name with the extension; without one it keeps its own, as far as every system can have it",
         examples=["2026-02-09 offer.pdf"],
     )
     if_exists: Literal["number", "error"] = Field(
@@ -50,7 +51,7 @@ class MoveFile(BaseModel):
     @property
     def target(self) -> PurePosixPath:
         """The path it gets, if that is free."""
-        return PurePosixPath(self.folder, self.name or PurePosixPath(self.path).name)
+        return PurePosixPath(self.folder, self.name or _portable(PurePosixPath(self.path).name))
 
 
 class Moved(BaseModel):
@@ -149,6 +150,16 @@ def move_file(settings: VaultSettings, files: Files, moves: Moves = MOVES) -> Ac
 
 def _moved(params: MoveFile, name: str) -> dict[str, Json]:
     return {"path": str(params.target.with_name(name))}
+
+
+def _portable(name: str) -> str:
+    """The name, or the nearest one that a file can have on every system."""
+    try:
+        path_parts(name)
+    except ParameterError:
+        path = PurePosixPath(name)
+        return safe_name(path.stem) + (f".{safe_name(path.suffix)}" if path.suffix else "")
+    return name
 
 
 def _as_written(folder: Folder, name: str) -> str:
