@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import hypothesis
 import pytest
+
+from aie.config import Config
 
 WORKSPACE = Path(__file__).parent.parent
 
@@ -19,6 +23,25 @@ if str(WORKSPACE) not in sys.path:
 # No example has to be fast: machines are shared, and a time limit would fail tests that are right.
 hypothesis.settings.register_profile("aie", deadline=None)
 hypothesis.settings.load_profile("aie")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on ``sys.path`` to install packages into; modules from there or the vault are forgotten afterwards."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    before = set(sys.modules)
+    yield folder
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """The settings of a vault that has none."""
+    return Config(vault=tmp_path, timezone=ZoneInfo("UTC"), state_dir=tmp_path / "state", workflow_folders=())
 
 
 def pytest_configure() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,37 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aie.actions import ActionContext, ActionHandler, Effect, Outcome
+from aie.actions import ActionHandler, Effect, Outcome
 from aie.builtin.flow import EMIT_EVENT, REQUEST_APPROVAL, RUN_WORKFLOW, WAIT
 from aie.durations import instant_of, seconds_in
 from aie.errors import ActionError
 from aie.events import Event
+from aie.testing import Home
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 2, 9, 17, 30, tzinfo=UTC)
 
 
-def context(*, approval: dict | None = None, now: datetime = NOW) -> ActionContext:
-    return ActionContext(
-        run_id="run_1",
-        step_id="action_0",
-        workflow_id="expense_approval",
-        workflow_name="Expense",
-        event={},
-        attempt=1,
-        idempotency_key="key-1",
-        now=now,
-        timeout_s=30.0,
-        timezone=BERLIN,
-        vault=Path(),
-        settings=None,
-        log=logging.getLogger("test.actions"),
-        approval=approval,
-    )
-
-
-def run(handler: ActionHandler, params: dict, ctx: ActionContext | None = None):
-    return asyncio.run(handler.run(handler.params.model_validate(params), ctx or context()))
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with Home(tmp_path, now=NOW) as home:
+        yield home
 
 
 def refusal(handler: ActionHandler, params: dict) -> str:
@@ -73,10 +56,10 @@ def refusal(handler: ActionHandler, params: dict) -> str:
         ("1.5 hours", 5400),
     ],
 )
-def test_wait_says_until_when_and_does_not_sleep(duration, seconds):
+def test_wait_says_until_when_and_does_not_sleep(home, duration, seconds):
     moment = NOW + timedelta(seconds=seconds)
     local = moment.astimezone(BERLIN).isoformat()
-    assert run(WAIT, {"duration": duration}) == Outcome(
+    assert home.run_action("wait", {"duration": duration}) == Outcome(
         result={"status": "success", "waited_until": local}, wait_until=moment
     )
 
@@ -93,8 +76,8 @@ def test_wait_says_until_when_and_does_not_sleep(duration, seconds):
         ("2026-07-01", "2026-06-30T22:00:00"),
     ],
 )
-def test_wait_until_a_time_is_in_the_vaults_zone_unless_it_names_one(until, moment):
-    assert run(WAIT, {"until": until}).wait_until == datetime.fromisoformat(moment).replace(tzinfo=UTC)
+def test_wait_until_a_time_is_in_the_vaults_zone_unless_it_names_one(home, until, moment):
+    assert home.run_action("wait", {"until": until}).wait_until == datetime.fromisoformat(moment).replace(tzinfo=UTC)
 
 
 def test_the_next_time_of_day_is_right_across_a_change_of_clocks():
@@ -124,15 +107,15 @@ def test_wait_refuses_what_is_no_length_of_time(params, message):
 
 
 @pytest.mark.parametrize("until", ["tomorrow", "25:00", "2026-13-01", "", "9999-12-31T23:59:59-23:00"])
-def test_wait_refuses_what_is_no_point_in_time(until):
+def test_wait_refuses_what_is_no_point_in_time(home, until):
     with pytest.raises(ActionError) as caught:
-        run(WAIT, {"until": until})
+        home.run_action("wait", {"until": until})
     assert caught.value.where == "parameters.until"
 
 
-def test_wait_refuses_a_time_more_than_a_year_away():
+def test_wait_refuses_a_time_more_than_a_year_away(home):
     with pytest.raises(ActionError, match="'2036-01-01' is more than 366 days away"):
-        run(WAIT, {"until": "2036-01-01"})
+        home.run_action("wait", {"until": "2036-01-01"})
 
 
 @given(st.text(max_size=40))
@@ -146,9 +129,10 @@ def test_any_text_is_a_length_of_time_or_refused(text):
 # --- request_approval -------------------------------------------------------------------------------------------------
 
 
-def test_an_approval_gives_who_decided_and_how():
+def test_an_approval_gives_who_decided_and_how(home):
     decision = {"approved": True, "decided_by": "ada", "channel": "note", "comment": None}
-    assert run(REQUEST_APPROVAL, {"title": "Expense", "description": "620"}, context(approval=decision)) == {
+    params = {"title": "Expense", "description": "620"}
+    assert home.run_action("request_approval", params, approval=decision).result == {
         "status": "approved",
         "approved": True,
         "decided_by": "ada",
@@ -158,9 +142,9 @@ def test_an_approval_gives_who_decided_and_how():
 
 
 @pytest.mark.parametrize("decision", [None, {"approved": False}, {"approved": None}, {"approved": "yes"}])
-def test_without_an_approval_nothing_is_approved(decision):
+def test_without_an_approval_nothing_is_approved(home, decision):
     with pytest.raises(ActionError, match="nobody has approved this request"):
-        run(REQUEST_APPROVAL, {"title": "Expense"}, context(approval=decision))
+        home.run_action("request_approval", {"title": "Expense"}, approval=decision)
 
 
 def test_request_approval_asks_although_it_does_nothing():
@@ -174,8 +158,10 @@ def test_request_approval_asks_although_it_does_nothing():
 # --- run_workflow, emit_event -----------------------------------------------------------------------------------------
 
 
-def test_run_workflow_addresses_an_event_to_that_workflow():
-    outcome = run(RUN_WORKFLOW, {"workflow_id": "month_end", "data": {"customer_id": 7}})
+def test_run_workflow_addresses_an_event_to_that_workflow(home):
+    outcome = home.run_action(
+        "run_workflow", {"workflow_id": "month_end", "data": {"customer_id": 7}}, idempotency_key="key-1"
+    )
     event = Event(
         "manual_trigger", "run_workflow", {"customer_id": 7}, "2026-02-09T17:30:00+00:00", "key-1", "month_end"
     )
@@ -183,14 +169,18 @@ def test_run_workflow_addresses_an_event_to_that_workflow():
     assert event.checked() == event
 
 
-def test_emit_event_emits_it_once_per_step_unless_it_has_an_id_of_its_own():
-    outcome = run(EMIT_EVENT, {"event_type": "expense_recorded", "data": {"amount": 620}, "event_id": " "})
+def test_emit_event_emits_it_once_per_step_unless_it_has_an_id_of_its_own(home):
+    outcome = home.run_action(
+        "emit_event",
+        {"event_type": "expense_recorded", "data": {"amount": 620}, "event_id": " "},
+        idempotency_key="key-1",
+    )
     event = Event("expense_recorded", "emit_event", {"amount": 620}, "2026-02-09T17:30:00+00:00", "key-1")
     assert outcome == Outcome(
         {"status": "success", "event_type": "expense_recorded", "event_id": "key-1", "source": "emit_event"},
         events=(event,),
     )
-    (own,) = run(EMIT_EVENT, {"event_type": "x", "event_id": "expense_7", "source": "till"}).events
+    (own,) = home.run_action("emit_event", {"event_type": "x", "event_id": "expense_7", "source": "till"}).events
     assert (own.source, own.event_id) == ("till", "expense_7")
 
 

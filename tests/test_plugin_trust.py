@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,24 +17,6 @@ from tests.plugin_dists import GOOD, write_dist
 
 BOMB = "raise SystemExit('imported')"
 INSTALLED = version("aie-core")
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on ``sys.path`` to install packages into; their modules are forgotten afterwards."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
-    before = set(sys.modules)
-    yield folder
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return Config(vault=tmp_path, timezone=ZoneInfo("UTC"), state_dir=tmp_path / "state", workflow_folders=())
 
 
 def told(info: PluginInfo) -> tuple[str, str, str]:

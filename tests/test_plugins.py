@@ -12,10 +12,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -29,26 +28,6 @@ from aie.plugins import Found, PluginInfo, PluginState, Registry, discover, load
 from tests.plugin_dists import GOOD, write_dist
 
 Load = Callable[..., Registry]
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on ``sys.path`` to install packages into; their modules are forgotten afterwards."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
-    before = set(sys.modules)
-    yield folder
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
-            del sys.modules[name]
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return Config(
-        vault=tmp_path, timezone=ZoneInfo("UTC"), state_dir=tmp_path / "state", workflow_folders=(), overrides={}
-    )
 
 
 def told(info: PluginInfo) -> tuple[str, str, str]:

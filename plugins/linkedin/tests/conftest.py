@@ -14,8 +14,11 @@ WORKSPACE = Path(__file__).parents[3]
 if str(WORKSPACE) not in sys.path:
     sys.path.insert(0, str(WORKSPACE))  # for `from tests.aie_home import …` and `from plugins.linkedin.tests.…`
 
-from plugins.linkedin.tests.house import House  # noqa: E402 - after the path
-from plugins.linkedin.tests.linkedin_server import LinkedinServer, serving  # noqa: E402
+from aie.credentials import ConnectionRecord  # noqa: E402 - after the path
+from aie.testing import Home  # noqa: E402
+from plugins.linkedin.tests.linkedin_server import MEMBER, TOKEN, LinkedinServer, serving  # noqa: E402
+
+OWNER = ConnectionRecord(account="Ada Brown", details={"author": MEMBER})
 
 hypothesis.settings.register_profile("aie", deadline=None)
 hypothesis.settings.load_profile("aie")
@@ -28,5 +31,7 @@ def linkedin() -> Iterator[LinkedinServer]:
 
 
 @pytest.fixture
-def house(linkedin: LinkedinServer, tmp_path: Path) -> House:
-    return House(tmp_path / "vault", linkedin.settings)
+def home(linkedin: LinkedinServer, tmp_path: Path) -> Iterator[Home]:
+    with Home(tmp_path, "linkedin", settings={"linkedin": linkedin.settings}) as home:
+        home.credentials("linkedin").save({"access_token": TOKEN}, OWNER)
+        yield home

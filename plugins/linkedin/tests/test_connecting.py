@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import socket
 import threading
@@ -14,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from aie.actions import ActionContext
 from aie.connections import CheckContext, Finding, Level
+from aie.credentials import Credentials
 from aie.errors import ConfigError
+from aie.testing import Home
 from aie_linkedin.connecting import check, connect
-from plugins.linkedin.tests.house import House
 from plugins.linkedin.tests.linkedin_server import CLIENT, MEMBER, SCOPES, TOKEN, LinkedinServer
 
 BROWSER = {"how": "browser", "client_id": CLIENT[0], "client_secret": CLIENT[1], "pages": "no"}
@@ -28,13 +29,13 @@ PASTED = {"how": "token", "access_token": TOKEN, "client_id": "", "client_secret
 class Desk:
     """Answers from a dictionary; its browser goes where it is sent."""
 
-    house: House
+    context: ActionContext
     answers: dict[str, str]
     paste: bool = False
     said: list[str] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.house, name)
+        return getattr(self.context, name)
 
     @property
     def now(self) -> dt.datetime:
@@ -54,50 +55,58 @@ class Desk:
 
 
 @pytest.fixture
-def house(house: House, linkedin: LinkedinServer) -> House:
+def home(home: Home, linkedin: LinkedinServer) -> Home:
     """With nothing connected, and a redirect address whose port is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     linkedin.redirect = f"http://localhost:{port}/callback"
-    house.credentials.forget()
-    house.settings = house.settings.model_copy(update={"redirect_port": port})
-    return house
+    home.credentials("linkedin").forget()
+    home.restart({"linkedin": {**linkedin.settings, "redirect_port": port}})
+    return home
 
 
-def connected(house: House, answers: dict[str, str]) -> Desk:
-    desk = Desk(house, answers)
-    asyncio.run(connect(desk))
+@pytest.fixture
+def credentials(home: Home) -> Credentials:
+    return home.credentials("linkedin")
+
+
+def connected(home: Home, answers: dict[str, str]) -> Desk:
+    desk = Desk(home.context("linkedin"), answers)
+    home.wait_for(connect(desk))
     return desk
 
 
-def findings(house: House) -> list[Finding]:
+def findings(home: Home) -> list[Finding]:
+    known = home.context("linkedin")
     context = CheckContext(
-        house.settings, house.vault, house.timezone, house.credentials, dt.datetime.now(dt.UTC), house.log,
-        house.cache_dir,
+        known.settings, known.vault, known.timezone, known.credentials, dt.datetime.now(dt.UTC), known.log,
+        known.cache_dir,
     )  # fmt: skip
-    return list(asyncio.run(check(context)))
+    return list(home.wait_for(check(context)))
 
 
-def test_consent_in_the_browser_gives_sixty_days_and_the_author(house: House, linkedin: LinkedinServer) -> None:
-    desk = connected(house, BROWSER)
-    record = house.credentials.record
+def test_consent_in_the_browser_gives_sixty_days_and_the_author(
+    home: Home, credentials: Credentials, linkedin: LinkedinServer
+) -> None:
+    desk = connected(home, BROWSER)
+    record = credentials.record
     assert record is not None
     assert (record.account, record.details, record.trouble) == ("Ada Brown", {"author": MEMBER}, "")
     assert set(record.scopes) == set(SCOPES)
     assert record.expires_at is not None
     assert dt.timedelta(days=59.9) < record.expires_at - dt.datetime.now(dt.UTC) <= dt.timedelta(days=60)
     assert f"Posts will be made as Ada Brown ({MEMBER})." in desk.said[-2]
-    day = f"{record.expires_at.astimezone(house.timezone):%Y-%m-%d}"
-    assert findings(house) == [
+    day = f"{record.expires_at.astimezone(home.config.timezone):%Y-%m-%d}"
+    assert findings(home) == [
         Finding(Level.OK, "works, as Ada Brown; API version not used yet"),
         Finding(Level.OK, f"the permission ends on {day}, in 59 days"),
     ]
 
 
-def test_a_token_that_was_just_made_is_waited_for(house: House, linkedin: LinkedinServer) -> None:
+def test_a_token_that_was_just_made_is_waited_for(home: Home, linkedin: LinkedinServer) -> None:
     linkedin.fresh_until = time.monotonic() + 1.5
-    connected(house, BROWSER)
+    connected(home, BROWSER)
     assert linkedin.requests.count("GET /v2/userinfo") >= 2
 
 
@@ -105,51 +114,55 @@ def test_a_token_that_was_just_made_is_waited_for(house: House, linkedin: Linked
     ("scope", "product"),
     [("w_member_social", "Share on LinkedIn"), ("openid", "Sign In with LinkedIn using OpenID Connect")],
 )
-def test_a_missing_product_is_named(house: House, linkedin: LinkedinServer, scope: str, product: str) -> None:
+def test_a_missing_product_is_named(
+    home: Home, credentials: Credentials, linkedin: LinkedinServer, scope: str, product: str
+) -> None:
     linkedin.scopes.discard(scope)
     with pytest.raises(ConfigError, match=f'Scope "{scope}" is not authorized for your application') as caught:
-        connected(house, BROWSER)
+        connected(home, BROWSER)
     assert caught.value.hint.startswith(f"add the product {product!r} to the app at https://www.linkedin.com/")
-    assert house.credentials.record is None
+    assert credentials.record is None
 
 
-def test_company_pages_need_a_product_of_their_own(house: House) -> None:
+def test_company_pages_need_a_product_of_their_own(home: Home) -> None:
     with pytest.raises(ConfigError, match='Scope "w_organization_social" is not authorized') as caught:
-        connected(house, BROWSER | {"pages": "yes"})
+        connected(home, BROWSER | {"pages": "yes"})
     assert caught.value.hint == (
         "add the product 'Community Management API' to the app at https://www.linkedin.com/developers/apps (page "
         "Products), then try again; or do without company pages, because LinkedIn grants that one on application"
     )
 
 
-def test_a_person_who_does_not_agree_is_told_so(house: House, linkedin: LinkedinServer) -> None:
+def test_a_person_who_does_not_agree_is_told_so(home: Home, credentials: Credentials, linkedin: LinkedinServer) -> None:
     linkedin.faults = ["cancelled"]
     with pytest.raises(ConfigError, match="LinkedIn's page was left without agreeing"):
-        connected(house, BROWSER)
-    assert house.credentials.record is None
+        connected(home, BROWSER)
+    assert credentials.record is None
 
 
-def test_a_permission_that_was_not_given_is_named(house: House, linkedin: LinkedinServer) -> None:
+def test_a_permission_that_was_not_given_is_named(
+    home: Home, credentials: Credentials, linkedin: LinkedinServer
+) -> None:
     linkedin.granted = ("openid", "profile", "email")
     with pytest.raises(ConfigError, match="does not have the permission w_member_social") as caught:
-        connected(house, BROWSER)
+        connected(home, BROWSER)
     assert "add the product 'Share on LinkedIn'" in caught.value.hint
-    assert house.credentials.get("access_token") is None
+    assert credentials.get("access_token") is None
 
 
-def test_a_pasted_token_has_its_end_looked_up(house: House) -> None:
-    connected(house, PASTED | {"client_id": CLIENT[0]})
-    record = house.credentials.record
+def test_a_pasted_token_has_its_end_looked_up(home: Home, credentials: Credentials) -> None:
+    connected(home, PASTED | {"client_id": CLIENT[0]})
+    record = credentials.record
     assert record is not None
     assert record.expires_at is not None
     assert 19 <= (record.expires_at - dt.datetime.now(dt.UTC)).days <= 20
-    assert house.credentials.get("client_secret") == CLIENT[1]
+    assert credentials.get("client_secret") == CLIENT[1]
 
 
-def test_without_the_app_nobody_knows_when_a_pasted_token_ends(house: House) -> None:
-    connected(house, PASTED)
+def test_without_the_app_nobody_knows_when_a_pasted_token_ends(home: Home) -> None:
+    connected(home, PASTED)
     hint = "connect with the app's client id and secret to have it counted"
-    assert findings(house) == [
+    assert findings(home) == [
         Finding(Level.OK, "works, as Ada Brown; API version not used yet"),
         Finding(Level.WARN, "nobody knows when the token ends; LinkedIn's last 60 days", hint),
     ]
@@ -165,17 +178,17 @@ def test_without_the_app_nobody_knows_when_a_pasted_token_ends(house: House) -> 
     ],
 )
 def test_what_does_not_work_is_not_stored(
-    house: House, linkedin: LinkedinServer, answers: dict[str, str], complaint: str
+    home: Home, credentials: Credentials, linkedin: LinkedinServer, answers: dict[str, str], complaint: str
 ) -> None:
     linkedin.tokens["old"] = "expired"
     with pytest.raises(ConfigError, match=complaint):
-        connected(house, PASTED | answers)
-    assert house.credentials.record is None
-    assert house.credentials.get("access_token") is None
+        connected(home, PASTED | answers)
+    assert credentials.record is None
+    assert credentials.get("access_token") is None
 
 
-def test_a_token_revoked_later_is_found_by_the_doctor(house: House, linkedin: LinkedinServer) -> None:
-    connected(house, PASTED)
+def test_a_token_revoked_later_is_found_by_the_doctor(home: Home, linkedin: LinkedinServer) -> None:
+    connected(home, PASTED)
     linkedin.tokens[TOKEN] = "revoked"
     hint = "make a new token at https://www.linkedin.com/developers/apps"
-    assert findings(house) == [Finding(Level.FAIL, "the access to LinkedIn was revoked", hint)]
+    assert findings(home) == [Finding(Level.FAIL, "the access to LinkedIn was revoked", hint)]

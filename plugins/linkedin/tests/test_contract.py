@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from aie.credentials import ConnectionRecord
 from aie.testing import Home, contract, silent_port
+from plugins.linkedin.tests.conftest import OWNER
 from plugins.linkedin.tests.linkedin_server import MEMBER, PAGE, TOKEN, LinkedinServer
 
 
@@ -28,7 +28,7 @@ def test_linkedin_keeps_the_contract_of_plugins(linkedin: LinkedinServer) -> Non
         "linkedin",
         settings={**linkedin.settings, "organizations": [PAGE]},
         credentials={"access_token": TOKEN},
-        prepare=connect,
+        prepare=lambda home: home.credentials("linkedin").save({}, OWNER),
         state=state,
         stalled=stalled,
         params={
@@ -42,10 +42,6 @@ def test_linkedin_keeps_the_contract_of_plugins(linkedin: LinkedinServer) -> Non
         },
     )
     assert [(check.name, check.subject, check.message) for check in report.not_tried] == []
-
-
-def connect(home: Home) -> None:
-    home.credentials("linkedin").save({}, ConnectionRecord(account="Ada Brown", details={"author": MEMBER}))
 
 
 def write_note(home: Home) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,10 +17,10 @@ from aie.workflow import parse_workflow
 from aie_linkedin.notes import Note, note
 from aie_linkedin.plugin import aie_action_handlers
 from aie_linkedin.settings import LinkedinSettings
-from plugins.linkedin.tests.house import BERLIN
 from plugins.linkedin.tests.linkedin_server import TOKEN, LinkedinServer
 from tests.aie_home import AieHome
 
+BERLIN = ZoneInfo("Europe/Berlin")
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 

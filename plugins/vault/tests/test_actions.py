@@ -2,138 +2,115 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aie.actions import ActionContext, ActionHandler
 from aie.errors import ActionError, AieError, ParameterError, RetryableError
-from aie.files import Files
+from aie.testing import Home
 from aie_vault import frontmatter, inert, plugin
-from aie_vault.actions import create_file
-from aie_vault.notifications import SendNotification, note_text, send_notification
+from aie_vault.actions import CreateFile
+from aie_vault.notifications import SendNotification, note_text
 from aie_vault.settings import VaultSettings
-
-
-def context(vault: Path, key: str = "run_1/action_0", attempt: int = 1) -> ActionContext:
-    return ActionContext(
-        run_id="run_1",
-        step_id="action_0",
-        workflow_id="morning",
-        workflow_name="Morning",
-        event={},
-        attempt=attempt,
-        idempotency_key=key,
-        now=dt.datetime(2026, 2, 9, 17, 30, tzinfo=dt.UTC),
-        timeout_s=30,
-        timezone=ZoneInfo("Europe/Berlin"),
-        vault=vault,
-        settings=None,
-        log=logging.getLogger("aie.test"),
-    )
-
-
-def run(handler: ActionHandler, vault: Path, key: str = "run_1/action_0", **params) -> dict:
-    return handler.run(handler.params.model_validate(params), context(vault, key))
-
-
-def tree(root: Path) -> dict[str, str]:
-    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()}
+from plugins.vault.tests.files import files, put
 
 
 @pytest.fixture
-def create():
-    return create_file(VaultSettings(), Files())
+def home(tmp_path: Path) -> Iterator[Home]:
+    with Home(tmp_path, "vault") as home:
+        yield home
 
 
-@pytest.fixture
-def notify():
-    return send_notification(VaultSettings(), Files())
+def create(home: Home, **params: Any) -> Any:
+    return home.run_action("create_file", params).result
+
+
+def notify(home: Home, key: str = "run_1/action_0", **params: Any) -> Any:
+    return home.run_action("send_notification", params, idempotency_key=key).result
 
 
 # --- create_file -------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_created_with_its_folders(create, tmp_path):
-    assert run(create, tmp_path, path="Notes/2026/a.md", content="Hällo\n") == {
+def test_a_file_is_created_with_its_folders(home):
+    assert create(home, path="Notes/2026/a.md", content="Hällo\n") == {
         "path": "Notes/2026/a.md",
         "created": True,
     }
-    assert tree(tmp_path) == {"Notes/2026/a.md": "Hällo\n"}
+    assert files(home) == {"Notes/2026/a.md": "Hällo\n"}
 
 
-def test_another_file_of_that_name_is_never_overwritten(create, tmp_path):
-    results = [run(create, tmp_path, path="Inbox/a.md", content=text) for text in ("one", "two", "six")]
+def test_another_file_of_that_name_is_never_overwritten(home):
+    results = [create(home, path="Inbox/a.md", content=text) for text in ("one", "two", "six")]
 
     assert results == [
         {"path": "Inbox/a.md", "created": True},
         {"path": "Inbox/a 2.md", "created": True},
         {"path": "Inbox/a 3.md", "created": True},
     ]
-    assert tree(tmp_path) == {"Inbox/a.md": "one", "Inbox/a 2.md": "two", "Inbox/a 3.md": "six"}
+    assert files(home) == {"Inbox/a.md": "one", "Inbox/a 2.md": "two", "Inbox/a 3.md": "six"}
 
 
 @pytest.mark.parametrize("if_exists", ["number", "error", "overwrite"])
 @pytest.mark.parametrize("before", [None, "old"])
-def test_a_second_attempt_changes_nothing(create, tmp_path, if_exists, before):
+def test_a_second_attempt_changes_nothing(home, if_exists, before):
     params = {"path": "a.md", "content": "new", "if_exists": if_exists}
     if before and if_exists != "error":
-        (tmp_path / "a.md").write_text(before)
-    first = run(create, tmp_path, **params)
-    after = tree(tmp_path)
+        put(home, "a.md", before)
+    first = create(home, **params)
+    after = files(home)
 
-    assert run(create, tmp_path, **params) == {"path": first["path"], "created": False}
-    assert tree(tmp_path) == after
+    assert create(home, **params) == {"path": first["path"], "created": False}
+    assert files(home) == after
 
 
-def test_a_name_in_use_can_be_an_error(create, tmp_path):
-    (tmp_path / "a.md").write_text("old")
+def test_a_name_in_use_can_be_an_error(home):
+    put(home, "a.md", "old")
 
     with pytest.raises(ActionError, match=r"'a\.md' exists already") as failed:
-        run(create, tmp_path, path="a.md", content="new", if_exists="error")
-    assert (type(failed.value), tree(tmp_path)) == (ActionError, {"a.md": "old"})
+        create(home, path="a.md", content="new", if_exists="error")
+    assert (type(failed.value), files(home)) == (ActionError, {"a.md": "old"})
 
 
-def test_a_file_can_be_replaced(create, tmp_path):
-    (tmp_path / "a.md").write_text("old")
+def test_a_file_can_be_replaced(home):
+    put(home, "a.md", "old")
 
-    assert run(create, tmp_path, path="a.md", content="new", if_exists="overwrite") == {
+    assert create(home, path="a.md", content="new", if_exists="overwrite") == {
         "path": "a.md",
         "created": False,
     }
-    assert tree(tmp_path) == {"a.md": "new"}
+    assert files(home) == {"a.md": "new"}
 
 
 @pytest.mark.parametrize("path", ["../a.md", "/a.md", ".obsidian/a.md", "a:b.md", "C:\\a.md", ""])
-def test_a_path_trick_is_refused_before_anything_is_done(create, path):
+def test_a_path_trick_is_refused_before_anything_is_done(path):
     with pytest.raises(ValidationError, match="Inbox/"):
-        create.params.model_validate({"path": path, "content": "x"})
+        CreateFile.model_validate({"path": path, "content": "x"})
 
 
 @pytest.mark.parametrize("path", ["approved/a.md", "Done/a.md", "workflows/a.json", "Notes/CLAUDE.md", "plugins/a.py"])
-def test_what_no_workflow_writes_to_is_refused_before_anything_is_done(create, path):
+def test_what_no_workflow_writes_to_is_refused_before_anything_is_done(path):
     with pytest.raises(ValidationError, match="is protected"):
-        create.params.model_validate({"path": path, "content": "x"})
+        CreateFile.model_validate({"path": path, "content": "x"})
 
 
-def test_aies_own_folders_are_protected_under_whatever_name(tmp_path):
-    create = create_file(VaultSettings(pending="Ask me"), Files())
+def test_aies_own_folders_are_protected_under_whatever_name(home):
+    home.restart({"vault": {"pending": "Ask me"}})
 
     with pytest.raises(ParameterError, match="is protected"):
-        run(create, tmp_path, path="Ask me/a.md", content="x")
-    assert tree(tmp_path) == {}
+        create(home, path="Ask me/a.md", content="x")
+    assert files(home) == {}
 
 
-def test_parameters_are_named_and_checked(create):
+def test_parameters_are_named_and_checked():
     for wrong in (
         {"path": "a.md"},
         {"path": "a.md", "content": "x", "mode": "w"},
@@ -141,46 +118,44 @@ def test_parameters_are_named_and_checked(create):
         {"path": "a.md", "content": "x", "if_exists": "append"},
     ):
         with pytest.raises(ValidationError):
-            create.params.model_validate(wrong)
-    assert create.params.model_validate({"path": "a.md", "content": 5000}).content == "5000"
+            CreateFile.model_validate(wrong)
+    assert CreateFile.model_validate({"path": "a.md", "content": 5000}).content == "5000"
 
 
-def test_a_disk_that_does_not_take_the_file_is_worth_another_try(create, tmp_path, monkeypatch):
+def test_a_disk_that_does_not_take_the_file_is_worth_another_try(home, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RetryableError, match=r"'a\.md' could not be written: No space left on device"):
-        run(create, tmp_path, path="a.md", content="x")
-    assert tree(tmp_path) == {}
+        create(home, path="a.md", content="x")
+    assert files(home) == {}
 
 
-def test_a_folder_in_the_place_of_the_file_is_not_worth_another_try(create, tmp_path):
-    (tmp_path / "a.md").mkdir()
-    (tmp_path / "b").write_text("x")
+def test_a_folder_in_the_place_of_the_file_is_not_worth_another_try(home):
+    (home.vault / "a.md").mkdir()
+    put(home, "b", "x")
 
     for path in ("a.md", "b/c.md"):
         with pytest.raises(AieError) as failed:
-            run(create, tmp_path, path=path, content="x", if_exists="overwrite")
+            create(home, path=path, content="x", if_exists="overwrite")
         assert not isinstance(failed.value, RetryableError)
 
 
 # --- send_notification -------------------------------------------------------------------------------------------
 
 
-def test_a_notification_is_a_note_in_the_inbox(notify, tmp_path):
+def test_a_notification_is_a_note_in_the_inbox(home):
     name = "Inbox/NOTIFICATION_20260209_183000_Large-Expense-Detected_"
-    result = run(
-        notify, tmp_path, title="Large Expense: Detected", message="Check **Pending_Approval**.\n\n- one\n- two"
-    )
+    result = notify(home, title="Large Expense: Detected", message="Check **Pending_Approval**.\n\n- one\n- two")
 
     assert (result["path"].startswith(name), len(result["path"]), result["created"]) == (True, len(name) + 15, True)
-    assert tree(tmp_path) == {
+    assert files(home) == {
         result["path"]: """---
 aie_type: notification
 title: "Large Expense: Detected"
 created: 2026-02-09T18:30:00
-workflow: morning
+workflow: test
 run: run_1
 priority: normal
 ---
@@ -195,30 +170,30 @@ Check **Pending_Approval**.
     }
 
 
-def test_twenty_notifications_in_one_second_are_twenty_notes(notify, tmp_path):
-    paths = {run(notify, tmp_path, key=f"run_{n}/action_0", title="Same", message="x")["path"] for n in range(20)}
+def test_twenty_notifications_in_one_second_are_twenty_notes(home):
+    paths = {notify(home, key=f"run_{n}/action_0", title="Same", message="x")["path"] for n in range(20)}
 
-    assert (len(paths), set(tree(tmp_path))) == (20, paths)
-
-
-def test_a_second_attempt_finds_the_note_of_the_first(notify, tmp_path):
-    first = run(notify, tmp_path, title="A", message="x")
-
-    assert run(notify, tmp_path, title="A", message="x") == {"path": first["path"], "created": False}
-    assert len(tree(tmp_path)) == 1
+    assert (len(paths), set(files(home))) == (20, paths)
 
 
-def test_a_notification_has_a_priority_and_no_other_parameters(notify, tmp_path):
-    path = run(notify, tmp_path, title="A", message="x", priority="high")["path"]
+def test_a_second_attempt_finds_the_note_of_the_first(home):
+    first = notify(home, title="A", message="x")
 
-    assert frontmatter.read(tree(tmp_path)[path]).values["priority"] == "high"
+    assert notify(home, title="A", message="x") == {"path": first["path"], "created": False}
+    assert len(files(home)) == 1
+
+
+def test_a_notification_has_a_priority_and_no_other_parameters(home):
+    path = notify(home, title="A", message="x", priority="high")["path"]
+
+    assert frontmatter.read(files(home)[path]).values["priority"] == "high"
     for wrong in (
         {"title": "A"},
         {"title": "A", "message": "x", "to": "kim"},
         {"title": "A", "message": "x", "priority": "urgent"},
     ):
         with pytest.raises(ValidationError):
-            notify.params.model_validate(wrong)
+            SendNotification.model_validate(wrong)
 
 
 HOSTILE = st.lists(
@@ -259,8 +234,9 @@ HOSTILE = st.lists(
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOSTILE.filter(bool), HOSTILE)
-def test_whatever_a_notification_says_it_runs_nothing_and_fakes_no_property(notify, title, message):
-    text = note_text(SendNotification.model_construct(title=title, message=message, priority="low"), context(Path()))
+def test_whatever_a_notification_says_it_runs_nothing_and_fakes_no_property(home, title, message):
+    params = SendNotification.model_construct(title=title, message=message, priority="low")
+    text = note_text(params, home.context("vault"))
     properties = frontmatter.read(text)
 
     assert (properties.broken, properties.values["aie_type"], len(properties.values)) == (False, "notification", 6)

@@ -18,6 +18,7 @@ from aie.testing import Home
 from aie_vault.moves import Moves
 from aie_vault.moving import MoveFile, move_file
 from aie_vault.settings import VaultSettings
+from plugins.vault.tests.files import files, put
 
 posix = pytest.mark.skipif(os.name != "posix", reason="such names are there on POSIX only")
 OFFER = {"path": "Inbox/offer.pdf", "folder": "Archive/2026"}
@@ -29,19 +30,6 @@ def home(tmp_path: Path) -> Iterator[Home]:
     with Home(tmp_path, "vault", settings={"vault": {"pending": "Waiting"}}) as home:
         put(home, "Inbox/offer.pdf", "an offer")
         yield home
-
-
-def put(home: Home, path: str, text: str) -> Path:
-    file = home.vault / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
-def files(home: Home) -> dict[str, str]:
-    """The files that a person has there, with their texts."""
-    found = {path.relative_to(home.vault).as_posix(): path for path in home.vault.rglob("*") if path.is_file()}
-    return {name: path.read_text() for name, path in found.items() if not name.startswith((".aie", "aie.toml"))}
 
 
 def move(home: Home, **params: Any) -> Any:

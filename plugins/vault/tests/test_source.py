@@ -14,37 +14,36 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aie.files import Files
+from aie.testing import FakeClock
 from aie_vault import native, scanner
 from aie_vault.listing import is_conflict_copy, is_ignored
 from aie_vault.settings import VaultSettings
 from aie_vault.source import BATCH, Told, Watcher, file_source
 
-BERLIN = ZoneInfo("Europe/Berlin")
 
-
-class Clock:
-    """Stands still except while somebody sleeps; stops the source after so many sleeps."""
+class Clock(FakeClock):
+    """Stops the source after ten sleeps, and knows how long they were."""
 
     def __init__(self) -> None:
-        self.time = dt.datetime(2026, 2, 9, 17, 30, tzinfo=dt.UTC)
+        super().__init__()
         self.sleeps: list[float] = []
-        self.limit = 10
-
-    def now(self) -> dt.datetime:
-        return self.time
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
-        self.time += dt.timedelta(seconds=seconds)
-        if len(self.sleeps) >= self.limit:
+        await super().sleep(seconds)
+        if len(self.sleeps) >= 10:
             raise asyncio.CancelledError
 
 
 class Context:
-    """What the engine gives a source: emitted events and the cursor stay together."""
+    """What the engine gives a source; it keeps whatever is emitted.
+
+    A Home takes away what was told before, as the journal does. These tests are about a source that does not even try
+    to tell it again, how often it records, how long it sleeps, and what it does when nothing can be recorded.
+    """
 
     def __init__(self, vault, settings) -> None:
-        self.settings, self.vault, self.timezone = settings, vault, BERLIN
+        self.settings, self.vault, self.timezone = settings, vault, ZoneInfo("Europe/Berlin")
         self.clock, self.log = Clock(), logging.getLogger("aie.test")
         self.cursor, self.events, self.emits = None, [], 0
 
@@ -53,12 +52,6 @@ class Context:
         self.cursor = self.cursor if cursor is None else cursor
         self.emits += 1
         return len(events)
-
-    def pending_approvals(self) -> int:
-        return 0
-
-    def scheduled_workflows(self):
-        return ()
 
 
 class House:
@@ -78,7 +71,7 @@ class House:
         before = len(self.context.events)
         for _ in range(times):
             self.state, _ = asyncio.run(self.watcher.look(self.context, self.state, self.told))
-            self.context.clock.time += dt.timedelta(seconds=2)
+            self.context.clock.move(seconds=2)
         return sorted(event.data["file_path"] for event in self.context.events[before:])
 
     def put(self, path: str, data: bytes | str = b"x") -> None:
