@@ -14,9 +14,10 @@ from pydantic import BaseModel, Field
 
 from aie import ActionContext, Event, LookUp, RetryableError, hookimpl
 from aie.actions import Outcome
+from aie.connections import CheckContext, Finding, Inspection, Level
 from aie.errors import ActionError, DefinitionError, NotFoundError, ParameterError, PluginError, RefusedError
 from aie.testing import FakeClock, Home
-from tests.board import BOARD, HANDLER, SECRET, SOURCE, Plugin, Post
+from tests.board import BOARD, CONNECTION, HANDLER, SECRET, SOURCE, Plugin, Post
 
 NOON = datetime(2026, 2, 9, 12, 0, tzinfo=UTC)
 
@@ -360,3 +361,30 @@ def test_all_that_was_done_is_on_record(home: Home):
     home.approve(home.run_workflow(workflow(POST), {"name": "Lunch"}))
     done = [record["action"] for record in home.records()]
     assert (done[0], done[-1]) == ("event_received", "workflow_execution")
+
+
+# --- a check -------------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_and_an_inspection_say_what_the_doctor_would_hear(tmp_path: Path) -> None:
+    async def whose(context: CheckContext) -> list[Finding]:
+        said = f"{context.credentials.get('token')} in {context.vault.name} at {context.now:%H:%M}"
+        return [Finding(Level.WARN, said)]
+
+    class Both(Plugin):
+        @hookimpl
+        def aie_inspections(self, settings: Any) -> Any:
+            return [Inspection("board_folders", check=whose)]
+
+    connection = replace(CONNECTION, check=whose)
+    credentials = {"board": {"token": "known"}}
+    with Home(tmp_path, {"board": Both(connections=(connection,))}, credentials=credentials, now=NOON) as home:
+        expected = [Finding(Level.WARN, f"known in {home.vault.name} at 12:00")]
+        assert (home.check("board"), home.check("board_folders")) == (expected, expected)
+        with pytest.raises(NotFoundError) as caught:
+            home.check("bord")
+        assert caught.value.as_dict() == {
+            "error": "nothing that is named 'bord' can be checked",
+            "where": "bord",
+            "hint": "there are: board, board_folders",
+        }

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from aie.actions import ActionContext
-from aie.connections import CheckContext, Finding, Level
+from aie.connections import Finding, Level
 from aie.credentials import Credentials
 from aie.errors import ConfigError
 from aie.testing import Home
-from aie_linkedin.connecting import check, connect
+from aie_linkedin.connecting import connect
 from plugins.linkedin.tests.linkedin_server import CLIENT, MEMBER, SCOPES, TOKEN, LinkedinServer
 
 BROWSER = {"how": "browser", "client_id": CLIENT[0], "client_secret": CLIENT[1], "pages": "no"}
@@ -78,12 +78,8 @@ def connected(home: Home, answers: dict[str, str]) -> Desk:
 
 
 def findings(home: Home) -> list[Finding]:
-    known = home.context("linkedin")
-    context = CheckContext(
-        known.settings, known.vault, known.timezone, known.credentials, dt.datetime.now(dt.UTC), known.log,
-        known.cache_dir,
-    )  # fmt: skip
-    return list(home.wait_for(check(context)))
+    home.clock.move_to(dt.datetime.now(dt.UTC))  # by which LinkedIn says when access ends
+    return home.check("linkedin")
 
 
 def test_consent_in_the_browser_gives_sixty_days_and_the_author(

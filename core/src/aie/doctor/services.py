@@ -64,12 +64,13 @@ async def _look_at(
         elif left_days <= SOON_DAYS:
             findings.append(Finding(Level.WARN, f"the connection ends on {day}, in {left_days:.0f} days", again))
     if not offline and offer.item.check is not None:
-        findings += await _asked(offer.item.check(_check_context(offer, credentials, config, now)), again)
+        findings += await _asked(offer.item.check(check_context(offer, credentials, config, now)), again)
     whose = f" as {record.account}" if record and record.account else ""
     return findings or [Finding(Level.OK, f"connected{whose}" + (", not asked now" if offline else ""))]
 
 
-def _check_context(offer: Offer[Any], credentials: Credentials, config: Config, now: datetime) -> CheckContext:
+def check_context(offer: Offer[Any], credentials: Credentials, config: Config, now: datetime) -> CheckContext:
+    """What a connection's or an inspection's check is given."""
     log = logging.getLogger(f"aie.plugin.{offer.plugin}")
     cache_dir = config.cache_dir(offer.plugin)
     return CheckContext(offer.settings, config.vault, config.timezone, credentials, now, log, cache_dir)
@@ -80,7 +81,7 @@ def inspection_checks(config: Config, registry: Registry, env: Mapping[str, str]
     store, offers = CredentialStore(config.credentials_dir, env), registry.inspections()
 
     async def look_at_all() -> list[list[Finding]]:
-        contexts = [_check_context(offer, store.of(offer.plugin), config, now) for offer in offers]
+        contexts = [check_context(offer, store.of(offer.plugin), config, now) for offer in offers]
         checks = zip(offers, contexts, strict=True)
         return await asyncio.gather(*(_asked(offer.item.check(context), "") for offer, context in checks))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -13,11 +14,13 @@ from typing import Any, Self, TypeVar
 from aie import machine
 from aie.actions import ActionContext, LookUp, Outcome
 from aie.config import Config
+from aie.connections import Connection, Finding
 from aie.credentials import Credentials, CredentialStore
+from aie.doctor.services import CONNECTION_WITHIN_S, check_context
 from aie.errors import NotFoundError
 from aie.events import Event
 from aie.plain import Json
-from aie.plugins import BoundHandler, Registry
+from aie.plugins import BoundHandler, Offer, Registry
 from aie.templates import TemplateCompiler
 from aie.testing.attempts import Attempt, attempt
 from aie.testing.background import Background
@@ -143,6 +146,23 @@ class Home:
             "credentials": self.credentials(plugin), "cache_dir": self.config.cache_dir(plugin),
         }  # fmt: skip
         return ActionContext(**{**known, **changes})
+
+    def check(self, name: str) -> list[Finding]:
+        """What a connection, or an inspection, says to the doctor. It has ten seconds.
+
+        Raises what its check raises, and NotFoundError if nothing of this name has one.
+        """
+        offers: tuple[Offer[Any], ...] = (*self.registry.connections(), *self.registry.inspections())
+        for offer in offers:
+            if offer.item.name == name and offer.item.check is not None:
+                credentials = self.credentials(name if isinstance(offer.item, Connection) else offer.plugin)
+                asked = offer.item.check(check_context(offer, credentials, self.config, self.clock.now()))
+                return list(self.wait_for(asyncio.wait_for(asked, CONNECTION_WITHIN_S)))
+        raise NotFoundError(
+            f"nothing that is named {name!r} can be checked",
+            where=name,
+            hint=f"there are: {', '.join(offer.item.name for offer in offers)}",
+        )
 
     # --- one source ------------------------------------------------------------------------------------------------
 

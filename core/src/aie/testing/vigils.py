@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from datetime import timedelta
 
-from aie.connections import CheckContext, Connection, Finding, Inspection
+from aie.connections import Connection, Inspection
 from aie.plain import dumps
 from aie.sources import EventSource
 from aie.testing.bench import Bench
@@ -19,7 +18,6 @@ LOOK_S = 2.0  # real seconds that a source which never sleeps is watched for, wh
 NEWS_S = 20.0  # and when something is known to have happened
 STALLED_S = 0.5
 SPAN = timedelta(hours=1)  # of the clock; a source looks again and again meanwhile
-CHECK_WITHIN_S = 10.0
 
 
 def try_source(bench: Bench, source: EventSource, findings: Findings) -> None:
@@ -71,19 +69,10 @@ def _refuse_staying(found: Watched) -> None:
 def try_check(bench: Bench, item: Connection | Inspection, findings: Findings) -> None:
     """What the doctor asks: it answers, changes nothing, and gives no secret away."""
     word = "connection" if isinstance(item, Connection) else "inspection"
-    check = item.check
-    if check is None:
+    if item.check is None:
         return
     with findings.check("doctor", f"{word} {item.name}"), bench.home() as home, overheard() as lines:
-        context = CheckContext(
-            home.settings(bench.name), home.vault, home.config.timezone, home.credentials(item.name),
-            home.clock.now(), home.context(bench.name).log, home.config.cache_dir(bench.name),
-        )  # fmt: skip
-
-        async def ask() -> list[Finding]:
-            return list(await asyncio.wait_for(check(context), CHECK_WITHIN_S))
-
         with bench.unchanged(home, "its check", "let it look, and change nothing"):
-            answers = home.wait_for(ask())
+            answers = home.check(item.name)
         texts = [text for answer in answers for text in (answer.message, answer.hint)]
         refuse_secrets(bench.secrets(home), {"what the doctor says": texts, "the log": lines})
