@@ -59,7 +59,7 @@ docs: $(DOCS_STAMP) ## build the documentation as a static site in build/docs
 	$(DOCS)/bin/python -m sphinx -W --keep-going -n -q -c docs/site -d build/docs-cache . build/docs
 	@echo "The site is in build/docs: open build/docs/index.html"
 
-soak: $(STAMP) ## kill aie at every boundary, for some minutes; make soak ARGS="--minutes 60" takes longer
+soak: $(STAMP) ## kill aie at every boundary, for the better part of an hour; ARGS="--points 60" takes a sample
 	$(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(BENCH_STAMP) ## measure aie beside its peers; make bench ARGS="--quick latency" measures less
