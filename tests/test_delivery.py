@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apsw
+
 from aie import AsyncOrchestrator, Event, hookimpl
+from aie.audit import verify_lines
 from aie.delivery import BATCH_SIZE
+from aie.history import History
+from aie.journal import Journal
+from aie.journal_file import look
 from aie.records import AuditRecord, AuditSink, SinkContext
 from tests.stand_ins import make_vault, workflow
 
@@ -59,3 +67,33 @@ def test_a_sink_gets_the_records_it_wants_and_the_others_cost_it_no_write(tmp_pa
     much_later = asyncio.run(main("file_added", BATCH_SIZE // 3))
     assert isinstance(much_later, int)
     assert much_later - after >= BATCH_SIZE, "now and then it is put on record how far it is"
+
+
+class Slow(Journal):
+    """A disk that takes its time."""
+
+    def _commit_error(self) -> apsw.Error | None:
+        time.sleep(0.2)
+        return super()._commit_error()
+
+
+def test_what_was_on_its_way_to_the_disk_at_the_end_is_in_the_files_as_well(tmp_path: Path) -> None:
+    vault = make_vault(tmp_path / "vault", workflow("good", NOTE, trigger="file_added"))
+
+    async def main() -> None:
+        orchestrator = AsyncOrchestrator(vault, open_journal=Slow, env={})
+        await orchestrator.open()
+        assert orchestrator.engine is not None
+        events = [Event("file_added", "t", {}, event_id=str(number)) for number in range(2)]
+        handing_in = [asyncio.create_task(orchestrator.engine.accept(event)) for event in events]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # by now both are with the helper thread
+        for task in handing_in:
+            task.cancel()
+        await orchestrator.close()
+
+    asyncio.run(main())
+    with contextlib.closing(look(vault.parent / "state" / "journal.db")) as journal:
+        head = History(journal).audit_head()
+    assert head is not None
+    assert (head[0], verify_lines([vault / "Logs" / "audit"], head)) == (4, [])

@@ -206,6 +206,7 @@ class Driver:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=GRACE_S)
+        await self.journal.rest()  # a source that was cut off may have handed something in
         if self._rota.waits or drivers:
             with contextlib.suppress(JournalError):  # then these runs count as having been there when aie died
                 await self.journal.commit(probation.stopped())

@@ -39,6 +39,7 @@ BUSY_TIMEOUT_MS = 5_000
 TURN_AFTER_S = 0.005  # others on the loop wait no longer than this, and a commit, for one that commits at once
 WRITER_WAITS_MS = 20  # on the loop's thread; the journal then tries again without holding the loop up
 TRY_AGAIN_S = 0.1
+REST_S = 0.001
 FULL_BELOW_BYTES = 100_000
 MARK_EVERY = 1_000  # audit records
 WAL_SHRINKS_TO_BYTES = 16_000_000  # once a reader that kept it growing is gone; without one it stays far below
@@ -359,6 +360,11 @@ class Journal:
             asyncio.get_running_loop().call_soon(self._flush)
         else:
             self._flushing = False
+
+    async def rest(self) -> None:
+        """Wait until what was handed in is durable or has failed, also where nobody waits for it any more."""
+        while self._flushing:  # noqa: ASYNC110 - once, at the end; an event would cost each commit something
+            await asyncio.sleep(REST_S)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
