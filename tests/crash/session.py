@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from aie import AsyncOrchestrator, Event
@@ -175,6 +176,10 @@ class Person:
         lines = len(self._world.lines.read_text(encoding="utf-8").splitlines())
         if (history.cursor("source:harness.lines") or 0) != lines:
             found.append("lines are not read")
+        told = history.cursor("source:core.schedule")
+        hour = self._orchestrator.clock.now().replace(minute=0, second=0, microsecond=0)
+        if not isinstance(told, dict) or datetime.fromisoformat(told["hourly"]["done"]) < hour:
+            found.append("the schedule has not said what is due")
         return found
 
     async def act(self) -> bool:
