@@ -119,6 +119,8 @@ def _name_problem(name: str) -> str:
         return f"has the invisible character {found!r} in it"
     problems = {
         f"has the hidden name {name!r} in it": name.startswith("."),
+        # On a network drive of Windows it can be another name: there, "Approved." is "Approved".
+        f"has a name ending in a dot or blank in it, {name!r}": name.endswith((".", " ")),
         f"has the short name {name!r} in it": bool(_SHORT_NAME.fullmatch(name)),
         f"has a name of more than {_MAX_NAME_BYTES} bytes in it": len(name.encode()) > _MAX_NAME_BYTES,
     }
@@ -131,7 +133,6 @@ def _not_portable(name: str) -> str:
     if found is not None:
         return f"has the character {found!r} in it"
     problems = {
-        f"has a name ending in a dot or blank in it, {name!r}": name.endswith((".", " ")),
         f"has a name starting with a blank in it, {name!r}": name.startswith(" "),
         f"has the device name {name!r} in it": bool(_DEVICE.match(name)),
     }
