@@ -113,6 +113,8 @@ def test_a_folder_is_not_moved(home: Home) -> None:
         ({"path": "Inbox/offer.pdf", "folder": "Archive", "name": "../a.pdf"}, "are not allowed"),
         ({"path": "Inbox/offer.pdf", "folder": "Archive", "name": "a/b.pdf"}, "a name has no slash in it"),
         ({"path": "/etc/passwd", "folder": "Archive"}, "is absolute"),
+        ({"path": "Waiting./EMAIL_1.md", "folder": "Archive"}, "ending in a dot or blank"),
+        ({"path": "aie.toml ", "folder": "Archive"}, "ending in a dot or blank"),
     ],
 )
 def test_no_workflow_moves_what_is_protected_or_out_of_the_vault(
@@ -280,6 +282,13 @@ def test_whoever_watches_the_vault_hears_of_its_moves_and_of_no_other(home: Home
         with pytest.raises(ActionError):
             run(params, home.context("vault"))
         assert (list(heard), list(elsewhere)) == ([("Inbox/offer.pdf", "Archive/2026/offer.pdf")], [])
+
+    put(home, "Inbox/offer.pdf", "another")
+    (home.vault / "Archive" / "2026" / "offer.pdf").unlink()
+    os.link(home.vault / "Inbox" / "offer.pdf", home.vault / "Archive" / "2026" / "offer.pdf")
+    with moves.heard(home.vault) as heard:
+        assert home.wait_for(move_file(VaultSettings(), Files(), moves).look_up(params, home.context("vault"))).happened
+        assert list(heard) == [("Inbox/offer.pdf", "Archive/2026/offer.pdf")]
 
     put(home, "Inbox/offer.pdf", "another")
     run(params, home.context("vault"))

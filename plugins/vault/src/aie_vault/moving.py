@@ -72,7 +72,7 @@ class MoveFileHandler:
         if str(params.target) == params.path:
             return {"path": params.path}
         try:
-            result = _moved(params, self._move(params, context))
+            name = self._move(params, context)
         except FileNotFoundError:
             hint = "see whether somebody has moved, renamed or removed it meanwhile"
             raise ActionError(f"there is no file {params.path!r}", where="path", hint=hint) from None
@@ -84,8 +84,7 @@ class MoveFileHandler:
                 raise ActionError(f"{params.path!r} cannot be moved: {error.strerror}", where="path") from None
             problem = f"{params.path!r} could not be moved: {error.strerror}"
             raise RetryableError(problem, where="path", hint=advice(error)) from error
-        self.moves.tell(context.vault, params.path, str(result["path"]))
-        return result
+        return self._told(params, name, context)
 
     def _move(self, params: MoveFile, context: ActionContext) -> str:
         with (
@@ -118,12 +117,18 @@ class MoveFileHandler:
                 twin = None if before is None else _twin(params, before, found)
                 if twin is not None:
                     source.remove(name)
-                    return LookUp(True, _moved(params, twin))
+                    return LookUp(True, self._told(params, twin, context))
         except FileNotFoundError:
             before = None
         if before is not None:
             return LookUp(False)
         return LookUp(True, _moved(params, *found)) if len(found) == 1 else LookUp(None)
+
+    def _told(self, params: MoveFile, name: str, context: ActionContext) -> dict[str, Json]:
+        """The result, which whoever watches the vault has heard of as well."""
+        result = _moved(params, name)
+        self.moves.tell(context.vault, params.path, str(result["path"]))
+        return result
 
     def _folder(
         self, path: str, context: ActionContext, *, create: bool = False
